@@ -63,7 +63,7 @@ def invented(value: float = 1.0) -> Figures:
 
 
 @pytest.mark.timeout(180)
-def test_a_quick_run_shows_every_case_draws_a_picture_and_names_no_path(tmp_path: Path) -> None:
+def test_a_quick_run_shows_every_case_draws_a_chart_and_names_no_path(tmp_path: Path) -> None:
     target, saved = tmp_path / "run.svg", tmp_path / "run.json"
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "benchmarks", "--quick", "--picture", target, "--save", saved],
@@ -104,11 +104,11 @@ def test_a_quick_run_shows_every_case_draws_a_picture_and_names_no_path(tmp_path
         assert str(ROOT) not in text
 
 
-def test_every_peer_and_every_way_of_ours_is_in_the_pull() -> None:
+def test_every_peer_and_every_method_of_ours_is_in_the_pull() -> None:
     assert list(LABELS) == [peer.name for peer in PEERS] + list(OURS)
 
 
-def test_the_pictures_numbers_are_those_of_the_tables() -> None:
+def test_the_charts_numbers_match_the_tables() -> None:
     figures = invented()
     root = ET.fromstring(draw_svg(figures, "an invented machine"))  # noqa: S314 - our own picture
     shown = [text.text or "" for text in root.iter(f"{SVG}text")]
@@ -126,7 +126,7 @@ def test_the_pictures_numbers_are_those_of_the_tables() -> None:
     assert "an invented machine" in shown
 
 
-def test_a_longer_bar_stands_for_a_greater_number() -> None:
+def test_a_longer_bar_has_a_larger_number() -> None:
     figures = invented()
     root = ET.fromstring(draw_svg(figures, ""))  # noqa: S314 - our own picture
     bars = [float(bar.attrib["width"]) for bar in root.iter(f"{SVG}rect")][1:]
@@ -135,12 +135,12 @@ def test_a_longer_bar_stands_for_a_greater_number() -> None:
         assert drawn == [pytest.approx(max(drawn) * value / max(due), abs=0.1) for value in due]
 
 
-def test_a_caption_cannot_break_the_picture() -> None:
+def test_a_caption_cannot_break_the_chart() -> None:
     root = ET.fromstring(draw_svg(invented(), "a < b & c"))  # noqa: S314 - our own picture
     assert "a < b & c" in [text.text for text in root.iter(f"{SVG}text")]
 
 
-def test_a_difference_of_more_than_the_noise_is_marked() -> None:
+def test_a_difference_above_the_noise_is_marked() -> None:
     saved = Figures({"same": [1.0], "more": [1.0, 1.0, 9.0], "less": [1.0], "gone": [1.0]})
     now = Figures({"same": [1.14], "more": [1.2], "less": [0.8], "new": [1.0]})
     marks = {row[0]: (row[3], row[4]) for row in against(saved, now).rows}
@@ -162,7 +162,7 @@ def test_a_difference_of_more_than_the_noise_is_marked() -> None:
     ],
     ids=["records", "ids", "record bytes", "body bytes"],
 )
-def test_a_client_that_brings_other_records_is_refused(wrong: PullResult) -> None:
+def test_a_client_with_other_records_is_refused(wrong: PullResult) -> None:
     served = Served(
         url="http://invented.example",
         stock=ServerData(records=2),
@@ -191,7 +191,7 @@ def test_a_pull_that_misses_a_record_stops_the_run() -> None:
 
 
 @pytest.mark.parametrize(("kind", "size", "known"), [("light", 600, 22), ("wide", 1_650, 41)])
-def test_records_are_of_the_size_and_shape_they_are_named_for(
+def test_records_have_the_size_and_shape_of_their_name(
     kind: RecordKind, size: int, known: int
 ) -> None:
     rows = records(kind, 100)
@@ -204,7 +204,7 @@ def test_records_are_of_the_size_and_shape_they_are_named_for(
 
 
 @pytest.mark.parametrize("kind", ["light", "wide"])
-def test_odd_records_are_what_msgspec_alone_refuses_and_the_library_reads(kind: RecordKind) -> None:
+def test_malformed_records_are_refused_by_msgspec_and_read_by_the_library(kind: RecordKind) -> None:
     native = msgspec.json.Decoder(dict)
     rows = records(kind, 200, odd=0.1)
     places = odd_places(200, 0.1)
@@ -224,7 +224,7 @@ def test_without_jitter_the_ideal_is_a_formula(pages: int, prefetch: int) -> Non
     assert ideal(ServerData(latency=0.1), pages, prefetch) == pytest.approx(0.1 * waves)
 
 
-def test_with_jitter_the_ideal_replays_what_the_server_draws() -> None:
+def test_with_jitter_the_ideal_uses_the_servers_latencies() -> None:
     stock = ServerData(latency=0.1, jitter=0.08)
     drawn = [latency_of(stock, page) for page in range(1, 101)]
     assert max(drawn) - min(drawn) > 0.1
@@ -232,14 +232,14 @@ def test_with_jitter_the_ideal_replays_what_the_server_draws() -> None:
     assert sum(drawn) / 8 < ideal(stock, 100, 8) < sum(drawn) / 8 + 3 * max(drawn)
 
 
-def test_the_server_refuses_what_is_over_its_limit() -> None:
+def test_the_server_rejects_requests_over_its_limit() -> None:
     desk = AuthServer(ServerData(window=ServerWindow(2, 1.0, sliding=True)))
     refused = [desk.refusal(b"", moment) is not None for moment in (0.0, 0.5, 0.9, 1.1, 3.0)]
     assert refused == [False, False, True, True, False]
     assert len(desk.seen["too_many"]) == 2
 
 
-def test_the_server_refuses_tokens_it_has_let_expire() -> None:
+def test_the_server_rejects_expired_tokens() -> None:
     desk = AuthServer(ServerData())
     desk.log_in(0.0)
     old = b"Authorization: Bearer 1.e30.x\r\n"
@@ -251,11 +251,11 @@ def test_the_server_refuses_tokens_it_has_let_expire() -> None:
     assert (len(desk.seen["logins"]), len(desk.seen["unauthorized"])) == (1, 1)
 
 
-def test_everybody_goes_first_once() -> None:
+def test_every_case_goes_first_once() -> None:
     assert [interleave("abc", round_)[0] for round_ in range(4)] == ["a", "b", "c", "a"]
 
 
-def test_a_target_is_met_by_the_median_and_says_so_if_it_was_not_measured() -> None:
+def test_a_target_is_met_by_the_median_and_an_unmeasured_one_is_reported() -> None:
     kept = PerformanceTarget(
         name="n", how="h", at_most=1.2, needs=("x",), values=lambda of: of["x"]
     )
@@ -271,7 +271,7 @@ def test_a_target_is_met_by_the_median_and_says_so_if_it_was_not_measured() -> N
     assert {row[-1] for row in targets(invented()).rows} == {"yes", "**no**", "not measured"}
 
 
-def test_each_target_names_figures_that_a_run_makes() -> None:
+def test_each_target_names_figures_of_a_run() -> None:
     names = {name.partition(".")[0] for target in TARGETS for name in target.needs}
     assert names == {
         *("pull", "decode", "calls", "ahead", "cursor", "stall", "memory", "limiter", "storm"),
@@ -279,13 +279,13 @@ def test_each_target_names_figures_that_a_run_makes() -> None:
     }
 
 
-def test_results_are_written_of_whole_runs_only() -> None:
+def test_results_are_written_for_complete_runs_only() -> None:
     for partial in (["--quick", "--write"], ["--only", "imports", "--write"]):
         with pytest.raises(SystemExit):
             command.main(partial)
 
 
-def test_a_quick_scale_is_small_and_a_long_benchmark_gets_some_rounds() -> None:
+def test_a_quick_scale_is_small_and_a_long_benchmark_has_some_rounds() -> None:
     assert Scale(quick=True).of(1_000, 10) == 10
     assert Scale().of(1_000, 10) == 1_000
     assert [Scale(rounds=rounds).some(3) for rounds in (1, 3, 7)] == [1, 1, 3]

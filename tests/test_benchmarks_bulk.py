@@ -38,7 +38,7 @@ def invented() -> Figures:
     [(0.02, 0.02), (ANSWER_SLACK / 2, ANSWER_SLACK / 2), (2 * ANSWER_SLACK, ANSWER_SLACK)],
     ids=["quick answers", "answers within the slack", "slow answers"],
 )
-def test_the_ideal_within_limits_lays_the_librarys_own_windows_end_to_end(
+def test_the_ideal_within_limits_is_the_sum_of_the_librarys_windows(
     latency: float, hold: float
 ) -> None:
     rates = Rates(overall=None, people=Limit(10, 2.0))
@@ -47,19 +47,19 @@ def test_the_ideal_within_limits_lays_the_librarys_own_windows_end_to_end(
     assert found == pytest.approx(3 * (2.0 + hold) + 2 * latency)
 
 
-def test_limits_that_hold_nothing_up_change_nothing() -> None:
+def test_unreached_limits_change_nothing() -> None:
     stock = ServerData(latency=0.1, jitter=0.08)
     assert ideal(stock, 50, 8, Rates(overall=Limit(50, 60.0))) == ideal(stock, 50, 8)
 
 
 @pytest.mark.parametrize("name", LIMITED)
-def test_the_limits_and_not_the_latency_hold_a_limited_pull_up(name: str) -> None:
+def test_a_limited_pull_is_bound_by_the_limits_and_not_by_the_latency(name: str) -> None:
     case = LIMITED[name]
     assert ideal(case.stock, case.pages, case.concurrency) < case.least / 2
     assert case.least <= case.ideal < 1.2 * case.least
 
 
-def test_a_limited_pull_is_refused_nothing_by_a_server_that_enforces_the_limit() -> None:
+def test_a_server_with_the_same_limit_rejects_nothing_of_a_limited_pull() -> None:
     window = ServerWindow(10, 0.5, sliding=True)
     rates = Rates(overall=None, people=Limit(10, 0.5))
     case = evolve(LIMITED["small"], rates=rates, window=window, pages=25)
@@ -72,7 +72,7 @@ def test_a_limited_pull_is_refused_nothing_by_a_server_that_enforces_the_limit()
             asyncio.run(pulled(more, case.concurrency, 10, case.rates))
 
 
-def test_the_bulk_pictures_numbers_are_the_medians_and_every_latency_has_its_line() -> None:
+def test_the_bulk_chart_shows_the_medians_and_a_line_for_each_latency() -> None:
     figures = invented()
     root = ET.fromstring(draw_bulk_svg(figures, "a < b"))  # noqa: S314 - our own picture
     shown = [text.text or "" for text in root.iter(f"{SVG}text")]
@@ -93,7 +93,7 @@ def test_the_bulk_pictures_numbers_are_the_medians_and_every_latency_has_its_lin
     assert len(set(flat)) == len(flat)
 
 
-def test_cases_that_were_not_measured_are_empty_in_the_table() -> None:
+def test_unmeasured_cases_are_empty_in_the_table() -> None:
     figures = Figures({"bulk.limits.small.reached": [0.5]})
     rows = {row[0]: tuple(row[1:]) for row in limits_table(figures).rows}
     assert rows == {
@@ -102,7 +102,7 @@ def test_cases_that_were_not_measured_are_empty_in_the_table() -> None:
     }
 
 
-def test_the_picture_that_is_shown_has_a_number_for_every_case() -> None:
+def test_the_published_chart_has_a_number_for_every_case() -> None:
     assert "](bulk.svg)" in (DOCS / "bulk.md").read_text("utf-8")
     root = ET.fromstring((DOCS / "bulk.svg").read_text("utf-8"))  # noqa: S314 - our own picture
     assert len(list(root.iter(f"{SVG}circle"))) == len(LATENCIES) * len(CONCURRENCIES)

@@ -22,7 +22,7 @@ MODULES = sorted(
 )
 
 
-def test_the_public_names_are_these() -> None:
+def test_exactly_these_names_are_public() -> None:
     assert set(nexhealth_async.__all__) - set(errors.__all__) == {
         "Answer",
         "Attempt",
@@ -63,14 +63,14 @@ def test_the_public_names_are_these() -> None:
         _ = nexhealth_async.nothing
 
 
-def test_every_error_is_public_and_drawn_in_the_tree() -> None:
+def test_every_error_is_public_and_in_the_diagram() -> None:
     drawing = errors.__doc__ or ""
     for name in errors.__all__:
         assert name in drawing, f"{name} is missing from the drawing"
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_names_what_it_offers(name: str) -> None:
+def test_every_module_has_all(name: str) -> None:
     module = importlib.import_module(name)
     offered: object = module.__all__
     assert isinstance(offered, list)

@@ -96,7 +96,7 @@ def key(wish: Wish) -> tuple[object, object, datetime]:
     return wish["patient_id"], wish["provider_id"], datetime.fromisoformat(wish["start"])
 
 
-async def test_the_same_wish_again_is_answered_with_the_same_appointment(
+async def test_the_same_request_returns_the_same_appointment(
     http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     (wish,) = await wishes(http, sandbox, 1)
@@ -106,9 +106,7 @@ async def test_the_same_wish_again_is_answered_with_the_same_appointment(
     assert booked(sandbox) == Counter([key(wish)])
 
 
-async def test_a_slot_somebody_else_has_is_a_conflict(
-    http: aiohttp.ClientSession, sandbox: Sandbox
-) -> None:
+async def test_a_taken_slot_is_a_conflict(http: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     (wish,) = await wishes(http, sandbox, 1)
     other = {**wish, "patient_id": sandbox.patients.ids[30]}
     assert (await ask(http, wish))[0] == 201
@@ -117,7 +115,7 @@ async def test_a_slot_somebody_else_has_is_a_conflict(
     assert booked(sandbox) == Counter([key(wish)])
 
 
-async def test_an_answer_that_was_lost_is_looked_up(
+async def test_a_booking_with_a_lost_response_is_looked_up(
     http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     (wish,) = await wishes(http, sandbox, 1)
@@ -127,7 +125,7 @@ async def test_an_answer_that_was_lost_is_looked_up(
     assert list(sandbox.appointments.ids) == [answer["id"]]
 
 
-async def test_a_booking_that_never_arrived_is_a_502_until_it_can_no_longer_come(
+async def test_a_booking_that_never_arrived_is_a_502_while_it_may_still_come(
     http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     (wish,) = await wishes(http, sandbox, 1)
@@ -141,7 +139,7 @@ async def test_a_booking_that_never_arrived_is_a_502_until_it_can_no_longer_come
     assert booked(sandbox) == Counter([key(wish)])
 
 
-async def test_a_booking_that_nobody_knows_of_is_a_502_and_may_be_asked_for_again(
+async def test_an_unknown_booking_is_a_502_and_may_be_retried(
     http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     (wish,) = await wishes(http, sandbox, 1)
@@ -155,7 +153,7 @@ async def test_a_booking_that_nobody_knows_of_is_a_502_and_may_be_asked_for_agai
     assert booked(sandbox) == Counter([key(wish)])
 
 
-async def test_a_booking_without_a_patient_or_of_an_odd_kind_is_refused(
+async def test_a_booking_without_a_patient_or_with_an_unknown_type_is_refused(
     http: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     (wish,) = await wishes(http, sandbox, 1)
@@ -193,7 +191,7 @@ def misbehave(sandbox: Sandbox, rng: random.Random, *, late: bool) -> None:
 
 
 @pytest.mark.parametrize(("seed", "clashes"), [(1, "refused"), (2, "taken as they come")])
-async def test_under_faults_no_wish_is_booked_twice_and_every_success_is_there(
+async def test_under_faults_no_request_is_booked_twice_and_every_success_exists(
     http: aiohttp.ClientSession,
     sandbox: Sandbox,
     seed: int,

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_requests_in_flight_are_answered_when_the_process_is_told_to_end(
-    name: str, sandbox: Sandbox
-) -> None:
+async def test_requests_in_flight_are_finished_at_shutdown(name: str, sandbox: Sandbox) -> None:
     sandbox.latency = 0.6
     id = sandbox.patients.ids[0]
     async with running(name, sandbox) as app, aiohttp.ClientSession(app.url) as http:
@@ -36,7 +34,7 @@ async def test_requests_in_flight_are_answered_when_the_process_is_told_to_end(
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_a_wrong_key_ends_the_start_with_a_sentence(name: str, sandbox: Sandbox) -> None:
+async def test_a_wrong_key_fails_at_startup_with_a_clear_error(name: str, sandbox: Sandbox) -> None:
     wrong = "invented-wrong-key"
     async with running(name, sandbox, starts=False, NEXHEALTH_API_KEY=wrong) as app:
         code, said = await app.ended()
@@ -47,7 +45,7 @@ async def test_a_wrong_key_ends_the_start_with_a_sentence(name: str, sandbox: Sa
 
 
 @pytest.mark.parametrize("script", ["aiohttp_app.py", "worker.py"])
-async def test_a_script_with_a_wrong_key_says_so_and_nothing_else(
+async def test_a_script_with_a_wrong_key_prints_only_the_error(
     script: str, sandbox: Sandbox
 ) -> None:
     wrong = "invented-wrong-key"

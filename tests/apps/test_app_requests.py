@@ -14,7 +14,7 @@ from tests.apps.helpers import APPS, WEBHOOK_SECRET, running, unlogged
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_an_example_searches_shows_and_refuses_patients(name: str, sandbox: Sandbox) -> None:
+async def test_an_example_searches_shows_and_rejects_patients(name: str, sandbox: Sandbox) -> None:
     wanted = sandbox.patients.row(sandbox.patients.ids[3])
     async with running(name, sandbox) as app, aiohttp.ClientSession(app.url) as http:
         async with http.get("/patients", params={"name": str(wanted["last_name"])}) as reply:
@@ -40,7 +40,7 @@ async def test_an_example_searches_shows_and_refuses_patients(name: str, sandbox
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 @pytest.mark.parametrize("name", APPS)
-async def test_an_example_as_it_stands_serves_an_account_of_either_version(
+async def test_an_example_works_unchanged_with_accounts_of_either_version(
     name: str, version: Literal["v2", "v3"]
 ) -> None:
     with SandboxThread(Sandbox(patients=5, seed=7, versions={version})) as thread:
@@ -53,7 +53,7 @@ async def test_an_example_as_it_stands_serves_an_account_of_either_version(
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_200_requests_at_once_get_each_their_own_answer(name: str, sandbox: Sandbox) -> None:
+async def test_200_concurrent_requests_get_their_own_responses(name: str, sandbox: Sandbox) -> None:
     ids = [sandbox.patients.ids[nth % 60] for nth in range(200)]
     sandbox.latency = 0.05
     async with running(name, sandbox) as app, session(app.url) as http:
@@ -74,7 +74,7 @@ def session(url: str) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0))
 
 
-async def test_the_booking_desk_takes_signed_webhooks_once_and_no_others(
+async def test_the_booking_example_handles_signed_webhooks_once_and_no_others(
     thread: SandboxThread,
 ) -> None:
     sandbox = thread.sandbox

@@ -60,7 +60,7 @@ class Opened:
         return nex
 
 
-async def test_each_customer_sees_its_own_patients_by_its_own_token(
+async def test_each_customer_sees_its_own_patients_with_its_own_token(
     sandboxes: dict[str, Sandbox],
 ) -> None:
     opened = Opened(sandboxes)
@@ -81,7 +81,7 @@ async def test_each_customer_sees_its_own_patients_by_its_own_token(
         assert all(seen.status in {200, 201} for seen in sandbox.requests)  # no foreign token, ever
 
 
-async def test_the_limit_of_one_key_slows_nobody_else(sandboxes: dict[str, Sandbox]) -> None:
+async def test_the_limit_of_one_key_delays_nobody_else(sandboxes: dict[str, Sandbox]) -> None:
     few = Limit(2, 0.6)
     opened = Opened(sandboxes, Rates(overall=few, slow=few, people=few, other=few))
     slow, quick = list(sandboxes)[:2]
@@ -100,7 +100,7 @@ async def test_the_limit_of_one_key_slows_nobody_else(sandboxes: dict[str, Sandb
     assert waited[quick] < 0.1
 
 
-async def test_the_longest_unused_session_makes_room_and_is_opened_anew_when_asked_for(
+async def test_the_least_recently_used_session_is_closed_and_reopened_on_demand(
     sandboxes: dict[str, Sandbox],
 ) -> None:
     opened = Opened(sandboxes)
@@ -119,7 +119,7 @@ async def test_the_longest_unused_session_makes_room_and_is_opened_anew_when_ask
         await opened.sessions[0][1].patients.get(1)
 
 
-async def test_a_session_in_use_is_never_closed_to_make_room(sandboxes: dict[str, Sandbox]) -> None:
+async def test_a_session_in_use_is_never_evicted(sandboxes: dict[str, Sandbox]) -> None:
     opened = Opened(sandboxes)
     first, second, third, _ = sandboxes
     async with multi_tenant.Tenants(opened, most=2) as tenants:
@@ -131,7 +131,7 @@ async def test_a_session_in_use_is_never_closed_to_make_room(sandboxes: dict[str
             await nex.patients.get(sandboxes[third].patients.ids[0])
 
 
-async def test_a_customer_whose_login_is_slow_holds_up_nobody(
+async def test_a_customer_with_a_slow_login_delays_nobody(
     sandboxes: dict[str, Sandbox],
 ) -> None:
     opened = Opened(sandboxes, version="auto")
@@ -151,7 +151,7 @@ async def test_a_customer_whose_login_is_slow_holds_up_nobody(
         sandboxes["customer-0"].clear()
 
 
-async def test_a_customer_whose_key_is_refused_can_be_given_another(
+async def test_a_customer_with_a_rejected_key_can_get_another(
     sandboxes: dict[str, Sandbox],
 ) -> None:
     keys = {"customer-1": "a-wrong-key"}

@@ -48,7 +48,7 @@ class Rounds:
             self.worker.stop()
 
 
-async def test_a_stopped_worker_goes_on_where_its_last_whole_round_ended(
+async def test_a_stopped_worker_continues_after_its_last_complete_round(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     state = tmp_path / "worker.state"
@@ -75,9 +75,7 @@ async def test_a_stopped_worker_goes_on_where_its_last_whole_round_ended(
     assert set(again.handled[60:]) == {everybody[5]}
 
 
-async def test_a_round_that_fails_is_made_up_for_by_the_next(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_a_failed_round_is_made_up_by_the_next(sandbox: Sandbox, tmp_path: Path) -> None:
     state = tmp_path / "worker.state"
     sandbox.fail_next(503, times=3)
     async with session(sandbox) as nex:
@@ -96,7 +94,7 @@ async def test_a_round_that_fails_is_made_up_for_by_the_next(
     ("number", "version"),
     [(signal.SIGTERM, "v3.0.0"), (signal.SIGINT, "v3.0.0"), (signal.SIGTERM, "v2")],
 )
-async def test_the_process_ends_cleanly_when_told_to(
+async def test_the_process_exits_cleanly_on_a_signal(
     sandbox: Sandbox, tmp_path: Path, number: signal.Signals, version: Literal["v2", "v3.0.0"]
 ) -> None:
     sandbox.versions = frozenset({"v2" if version == "v2" else "v3"})

@@ -77,7 +77,7 @@ async def log_in(at: CancelScene) -> None:
 
 
 @pytest.mark.parametrize("work", [get, copied, entered_copy, total, request, write])
-async def test_a_call_cancelled_anywhere_leaves_nothing(work: object) -> None:
+async def test_a_call_cancelled_anywhere_leaves_nothing_behind(work: object) -> None:
     async with scene() as at:
         assert await everywhere(at, work, through={"Transport._exchange"})  # type: ignore[arg-type]  # pytest's parameter
 
@@ -94,7 +94,7 @@ async def test_a_write_cancelled_anywhere_is_not_repeated() -> None:
         await everywhere(at, write, through={"Transport._exchange"}, before=at_most_one_more)
 
 
-async def test_a_login_goes_on_without_whoever_began_it() -> None:
+async def test_a_login_continues_without_its_first_caller() -> None:
     async with scene() as at:
 
         def forget() -> None:
@@ -127,7 +127,7 @@ async def test_the_first_login_is_shared_with_the_next_call(way: CancelMethod) -
         assert trial > 3
 
 
-async def test_a_refused_token_is_replaced_whoever_is_cancelled(loop: MovableLoop) -> None:
+async def test_a_rejected_token_is_replaced_despite_cancellations(loop: MovableLoop) -> None:
     async with scene() as at:
 
         def expire() -> None:
@@ -139,7 +139,9 @@ async def test_a_refused_token_is_replaced_whoever_is_cancelled(loop: MovableLoo
         )
 
 
-async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: MovableLoop) -> None:
+async def test_cancelling_the_wait_between_two_attempts_leaves_nothing_behind(
+    loop: MovableLoop,
+) -> None:
     async with scene(retry=RetryPolicy()) as at:
         loop.io_wait, loop.skip_waits = 0.02, True
 
@@ -151,7 +153,7 @@ async def test_cancelling_the_wait_between_two_tries_leaves_nothing(loop: Movabl
         assert steps >= 3
 
 
-async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: MovableLoop) -> None:
+async def test_cancelling_a_waiter_at_the_limiter_costs_no_permit(loop: MovableLoop) -> None:
     limit = Limit(3, 1.0)
     async with scene(rates=Rates(overall=None, slow=None, people=limit, other=None)) as at:
         loop.io_wait, loop.skip_waits = 0.02, True
@@ -178,7 +180,7 @@ async def test_cancelling_who_waits_at_the_gate_costs_nobody_a_place(loop: Movab
 
 
 @pytest.mark.parametrize("moment", ["at_once", "as_it_wakes"])
-async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
+async def test_a_permit_of_a_cancelled_waiter_goes_to_the_next(
     moment: str, loop: MovableLoop
 ) -> None:
     """The queue is served no later than without the cancelled call."""
@@ -203,7 +205,7 @@ async def test_a_place_won_by_one_who_is_cancelled_goes_to_the_next(
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_a_download_cancelled_anywhere_gives_its_connection_back(
+async def test_a_download_cancelled_anywhere_releases_its_connection(
     version: str,
 ) -> None:
     async with scene(version=version) as at:
@@ -215,7 +217,7 @@ async def test_a_download_cancelled_anywhere_gives_its_connection_back(
         await everywhere(at, download, through={"Download.__anext__", "Transport._begin"})
 
 
-async def test_an_upload_cancelled_anywhere_leaves_nothing(tmp_path: Path) -> None:
+async def test_an_upload_cancelled_anywhere_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "scan.bin"
     path.write_bytes(b"%PDF" * 100)
 
@@ -226,7 +228,7 @@ async def test_an_upload_cancelled_anywhere_leaves_nothing(tmp_path: Path) -> No
         await everywhere(at, upload, through={"with_content", "Transport._exchange"})
 
 
-async def test_when_everything_is_cancelled_at_once_the_session_still_works() -> None:
+async def test_the_session_works_after_cancelling_all_tasks_at_once() -> None:
     async with scene() as at:
 
         def forget() -> None:

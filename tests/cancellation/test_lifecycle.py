@@ -56,7 +56,7 @@ def all_closed(at: CancelScene) -> bool:
 
 
 @ways
-async def test_a_session_cancelled_while_it_opens_leaves_no_connections_open(
+async def test_a_session_cancelled_while_it_opens_leaves_no_connection_open(
     sandbox: Sandbox, way: CancelMethod
 ) -> None:
     async def use(at: CancelScene) -> None:
@@ -112,7 +112,7 @@ async def busy(at: CancelScene, step: int) -> list[asyncio.Future[Any]]:
 
 
 @ways
-async def test_closing_a_session_when_cancelled_closes_it_all_the_same(
+async def test_closing_a_session_in_a_cancelled_task_closes_it(
     sandbox: Sandbox, way: CancelMethod
 ) -> None:
     async def close(at: CancelScene) -> None:
@@ -170,7 +170,7 @@ async def cursors(at: CancelScene) -> None:
 
 @ways
 @pytest.mark.parametrize("work", [get, write, walk, pages, cursors])
-async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
+async def test_calls_in_flight_raise_at_once_when_the_session_closes(
     sandbox: Sandbox, work: Callable[[CancelScene], Any], way: CancelMethod
 ) -> None:
     """Closed at each suspension of a call, its first login included."""
@@ -201,7 +201,7 @@ async def test_whoever_is_under_way_when_the_session_closes_is_told_at_once(
 
 
 @pytest.mark.parametrize("work", [get, write, walk, pages, cursors])
-async def test_a_loop_that_cancels_everything_at_its_end_closes_the_session_too(
+async def test_a_loop_that_cancels_all_tasks_at_its_end_closes_the_session(
     sandbox: Sandbox, work: Callable[[CancelScene], Any]
 ) -> None:
     """What ``asyncio.run`` does on Ctrl-C happens at each suspension."""

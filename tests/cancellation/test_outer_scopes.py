@@ -63,7 +63,7 @@ async def work_apart(work: Callable[[CancelScene], Any], at: CancelScene) -> Non
 
 
 @works
-async def test_a_timeout_anywhere_is_a_timeout_error_and_nothing_is_left(
+async def test_a_timeout_anywhere_raises_timeout_error_and_leaves_nothing_behind(
     work: Callable[[CancelScene], Any],
 ) -> None:
     async def timed(at: CancelScene) -> str:
@@ -79,7 +79,7 @@ async def test_a_timeout_anywhere_is_a_timeout_error_and_nothing_is_left(
 
 
 @works
-async def test_a_wait_for_anywhere_is_a_timeout_error_and_nothing_is_left(
+async def test_a_wait_for_anywhere_raises_timeout_error_and_leaves_nothing_behind(
     work: Callable[[CancelScene], Any],
 ) -> None:
     """The inner task is cancelled where `asyncio.wait_for` would have timed out."""
@@ -97,7 +97,7 @@ async def test_a_wait_for_anywhere_is_a_timeout_error_and_nothing_is_left(
 
 
 @works
-async def test_a_cancelled_scope_anywhere_is_left_as_if_nothing_had_been(
+async def test_a_cancelled_scope_anywhere_leaves_nothing_behind(
     work: Callable[[CancelScene], Any],
 ) -> None:
     async def scoped(at: CancelScene) -> str:
@@ -110,7 +110,7 @@ async def test_a_cancelled_scope_anywhere_is_left_as_if_nothing_had_been(
 
 
 @works
-async def test_a_failing_sibling_anywhere_ends_the_work_and_nothing_else(
+async def test_a_failing_sibling_anywhere_ends_the_work_only(
     work: Callable[[CancelScene], Any],
 ) -> None:
     async def fail(wanted: asyncio.Event) -> None:
@@ -134,7 +134,7 @@ async def test_a_failing_sibling_anywhere_ends_the_work_and_nothing_else(
 
 
 @works
-async def test_a_task_of_an_anyio_group_that_fails_ends_the_work_and_nothing_else(
+async def test_a_failing_task_of_an_anyio_group_ends_the_work_only(
     work: Callable[[CancelScene], Any],
 ) -> None:
     async def fail(wanted: asyncio.Event) -> None:
@@ -179,7 +179,7 @@ async def everywhere_once_late(
     assert "late" in outcomes
 
 
-async def test_a_walk_read_under_many_short_timeouts_is_whole() -> None:
+async def test_a_walk_read_under_many_short_timeouts_is_complete() -> None:
     async def patient(at: CancelScene) -> None:
         got: list[Patient] = []
         walk = at.location.patients.walk(prefetch=1)

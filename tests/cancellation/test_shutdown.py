@@ -173,7 +173,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_ends_at_once_and_says_nothing(name: str) -> None:
+def test_a_program_exits_promptly_and_prints_nothing(name: str) -> None:
     script = COMMON + textwrap.dedent(PROGRAMS[name])
     began = monotonic()
     done = subprocess.run(  # noqa: S603 - a program of this file

@@ -55,13 +55,13 @@ async def whatever_comes(walk: AsyncGenerator[Any, None]) -> list[Any]:
 
 
 @prefetches
-async def test_a_walk_cancelled_anywhere_leaves_nothing(prefetch: int) -> None:
+async def test_a_walk_cancelled_anywhere_leaves_nothing_behind(prefetch: int) -> None:
     async with scene() as at:
         await everywhere(at, lambda at: all_of(patients(at, prefetch)), through=NUMBERED)
 
 
 @prefetches
-async def test_a_walk_goes_on_after_a_cancelled_anext_and_loses_nothing(
+async def test_a_walk_continues_after_a_cancelled_anext_without_loss(
     prefetch: int,
 ) -> None:
     async def go_on(at: CancelScene) -> None:
@@ -72,7 +72,7 @@ async def test_a_walk_goes_on_after_a_cancelled_anext_and_loses_nothing(
         await everywhere(at, go_on, through=NUMBERED, judge=ends_well)
 
 
-async def test_pages_go_on_after_a_cancelled_anext_and_lose_nothing() -> None:
+async def test_pages_continue_after_a_cancelled_anext_without_loss() -> None:
     async def go_on(at: CancelScene) -> None:
         pages = await whatever_comes(patients(at, 2).pages())
         assert [page.number for page in pages] == [1, 2, 3]
@@ -83,7 +83,7 @@ async def test_pages_go_on_after_a_cancelled_anext_and_lose_nothing() -> None:
         await everywhere(at, go_on, through={"Pages._advance", "Pager.next"}, judge=ends_well)
 
 
-async def test_a_verified_walk_goes_on_too() -> None:
+async def test_a_verified_walk_continues_too() -> None:
     async def go_on(at: CancelScene) -> None:
         ids = [one.id for one in await whatever_comes(patients(at, 1, drift="verify"))]
         assert ids == sorted(at.sandbox.patients.ids)
@@ -97,7 +97,7 @@ def recalls(at: CancelScene, prefetch: int) -> Walk[PatientRecall]:
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-async def test_a_cursor_walk_cancelled_anywhere_leaves_nothing(prefetch: int) -> None:
+async def test_a_cursor_walk_cancelled_anywhere_leaves_nothing_behind(prefetch: int) -> None:
     async with scene(page=1, version="v3") as at:
         rows = len([one async for one in recalls(at, prefetch)])
         assert rows > at.sandbox.cursor_page_cap
@@ -105,7 +105,7 @@ async def test_a_cursor_walk_cancelled_anywhere_leaves_nothing(prefetch: int) ->
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-async def test_a_cursor_walk_goes_on_after_a_cancelled_anext(prefetch: int) -> None:
+async def test_a_cursor_walk_continues_after_a_cancelled_anext(prefetch: int) -> None:
     async with scene(page=1, version="v3") as at:
         whole = [one.id async for one in recalls(at, prefetch)]
 
@@ -115,7 +115,7 @@ async def test_a_cursor_walk_goes_on_after_a_cancelled_anext(prefetch: int) -> N
         await everywhere(at, go_on, through=NUMBERED, judge=ends_well)
 
 
-async def test_cancelling_between_slices_of_a_page_loses_no_record() -> None:
+async def test_cancelling_between_batches_of_a_page_loses_no_record() -> None:
     async def go_on(at: CancelScene) -> None:
         ids = [one.id for one in await whatever_comes(patients(at, 1))]
         assert ids == sorted(at.sandbox.patients.ids)
@@ -132,7 +132,7 @@ VIEWS: dict[str, Callable[[Walk[Any]], AsyncGenerator[Any, None]]] = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-async def test_a_closed_walk_has_no_task_left_the_moment_it_is_closed(view: str) -> None:
+async def test_a_closed_walk_has_no_task_left(view: str) -> None:
     """Cancelled once while it is read or closed; a second cancellation may hurry it."""
 
     async def leave(at: CancelScene) -> None:
@@ -155,7 +155,7 @@ async def test_a_closed_walk_has_no_task_left_the_moment_it_is_closed(view: str)
         before()
 
 
-async def test_a_walk_that_is_left_and_dropped_ends_its_tasks() -> None:
+async def test_a_dropped_walk_ends_its_tasks() -> None:
     async def leave(at: CancelScene) -> None:
         async for _ in patients(at, 4):
             break
@@ -166,7 +166,7 @@ async def test_a_walk_that_is_left_and_dropped_ends_its_tasks() -> None:
         await everywhere(at, leave, through=NUMBERED)
 
 
-async def test_two_walks_of_one_task_disturb_each_other_nowhere() -> None:
+async def test_two_walks_of_one_task_are_independent() -> None:
     async def both(at: CancelScene) -> None:
         first, second = patients(at, 2), patients(at, 1)
         ids = [(await anext(first)).id]
@@ -186,7 +186,7 @@ async def test_two_walks_of_one_task_disturb_each_other_nowhere() -> None:
         await everywhere(at, guarded, through=NUMBERED, judge=ends_well)
 
 
-async def test_the_practices_and_slots_of_hints_are_left_as_cleanly() -> None:
+async def test_practices_and_flat_slots_leave_nothing_behind_either() -> None:
     async def look(at: CancelScene) -> None:
         assert [one async for one in at.nex.practices()]
 
@@ -195,7 +195,7 @@ async def test_the_practices_and_slots_of_hints_are_left_as_cleanly() -> None:
 
 
 @prefetches
-async def test_when_everything_is_cancelled_at_once_nothing_is_left(prefetch: int) -> None:
+async def test_cancelling_all_tasks_at_once_leaves_nothing_behind(prefetch: int) -> None:
     async with scene() as at:
         await everywhere(
             at,
@@ -207,7 +207,7 @@ async def test_when_everything_is_cancelled_at_once_nothing_is_left(prefetch: in
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
-async def test_a_failed_walk_is_gone_when_it_is_dropped(status: int) -> None:
+async def test_a_failed_walk_is_freed_when_it_is_dropped(status: int) -> None:
     """It is in no cycle with its error, whose traceback holds every frame."""
     async with scene(retry=NO_RETRY) as at:
         at.sandbox.fail_next(status, path="/patients", times=3)

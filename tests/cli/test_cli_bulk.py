@@ -52,7 +52,7 @@ def truth(sandbox: Sandbox, resource: str) -> Mapping[str, list[int]]:
     return {one.subdomain: sorted(getattr(one, resource).ids) for one in sandbox.practices}
 
 
-async def test_several_lists_of_all_practices_come_into_one_file(
+async def test_several_lists_of_all_practices_are_copied_into_one_file(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "all.duckdb"
@@ -71,7 +71,7 @@ async def test_several_lists_of_all_practices_come_into_one_file(
     )
 
 
-async def test_one_list_with_to_is_a_bulk_pull_and_the_environment_may_say_where(
+async def test_one_list_with_to_is_a_bulk_pull_and_the_environment_may_name_the_target(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     ran = await nexhealth("pull", "patients", "--to", str(tmp_path / "a.duckdb"), sandbox=chain)
@@ -83,7 +83,7 @@ async def test_one_list_with_to_is_a_bulk_pull_and_the_environment_may_say_where
     assert in_file(tmp_path / "b.duckdb", "patients") == truth(chain, "patients")
 
 
-async def test_the_environment_counts_for_one_list_too_unless_an_option_says_otherwise(
+async def test_the_environment_applies_to_one_list_too_unless_an_option_overrides_it(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     where = str(tmp_path / "a.duckdb")
@@ -102,7 +102,7 @@ async def test_the_environment_counts_for_one_list_too_unless_an_option_says_oth
     assert listed(tmp_path) == ["a.duckdb", "p.jsonl"]
 
 
-async def test_a_new_pull_says_that_it_ends_an_unfinished_one(
+async def test_a_new_pull_reports_that_it_discards_an_unfinished_one(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     to = ("--to", str(tmp_path / "p.duckdb"))
@@ -119,7 +119,7 @@ async def test_a_new_pull_says_that_it_ends_an_unfinished_one(
     assert "unfinished" not in ran.err
 
 
-async def test_everything_as_parquet_and_as_packed_json_lines(
+async def test_all_lists_can_be_copied_as_parquet_and_as_compressed_json_lines(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     as_parquet, as_lines = tmp_path / "parquet", tmp_path / "lines"
@@ -165,7 +165,9 @@ async def test_into_postgresql(chain: Sandbox, database: str) -> None:
     assert grouped([tuple(row) for row in rows]) == truth(chain, "patients")
 
 
-async def test_practices_and_locations_narrow_it(chain: Sandbox, tmp_path: Path) -> None:
+async def test_a_pull_can_be_restricted_to_practices_and_locations(
+    chain: Sandbox, tmp_path: Path
+) -> None:
     first, second = chain.practices
     everything = tmp_path / "two.duckdb"
     ran = await nexhealth(
@@ -191,7 +193,7 @@ async def test_practices_and_locations_narrow_it(chain: Sandbox, tmp_path: Path)
     assert asked == {str(second.locations.ids[1])}
 
 
-async def test_what_the_key_cannot_see_is_refused(chain: Sandbox, tmp_path: Path) -> None:
+async def test_invisible_practices_are_refused(chain: Sandbox, tmp_path: Path) -> None:
     first, second = chain.practices
     to = ("--to", str(tmp_path / "x.duckdb"))
     elsewhere = str(second.locations.ids[0])
@@ -206,7 +208,7 @@ async def test_what_the_key_cannot_see_is_refused(chain: Sandbox, tmp_path: Path
         assert ran.err.startswith("error: ")
 
 
-async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it(
+async def test_a_failed_shard_is_named_and_resuming_completes_the_copy(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "p.duckdb"
@@ -234,7 +236,7 @@ async def test_a_failed_shard_is_named_the_rest_is_there_and_resume_completes_it
 
 
 @pytest.mark.parametrize("name", ["new.duckdb", "new/"])
-async def test_a_pull_that_could_not_begin_leaves_nothing(
+async def test_a_pull_that_cannot_begin_leaves_no_file(
     chain: Sandbox, tmp_path: Path, name: str
 ) -> None:
     to = ("--to", f"{tmp_path}/{name}")
@@ -245,7 +247,7 @@ async def test_a_pull_that_could_not_begin_leaves_nothing(
 
 
 @pytest.mark.parametrize("name", ["new.duckdb", "new/"])
-async def test_resuming_where_nothing_is_leaves_nothing(
+async def test_resuming_without_an_unfinished_pull_leaves_no_file(
     chain: Sandbox, tmp_path: Path, name: str
 ) -> None:
     ran = await nexhealth("pull", "--resume", "--to", f"{tmp_path}/{name}", sandbox=chain)
@@ -263,7 +265,7 @@ async def test_resuming_where_nothing_is_leaves_nothing(
         ((), "*.jsonl"),
     ],
 )
-async def test_resuming_takes_the_form_of_files_from_the_directory(
+async def test_resuming_takes_the_file_format_from_the_directory(
     chain: Sandbox, tmp_path: Path, flags: tuple[str, ...], kept: str
 ) -> None:
     target = tmp_path / "out"
@@ -278,7 +280,7 @@ async def test_resuming_takes_the_form_of_files_from_the_directory(
     assert all(one.match(kept) for one in files)
 
 
-async def test_resuming_takes_the_version_of_the_pull_and_refuses_another(
+async def test_resuming_uses_the_version_of_the_pull_and_refuses_another(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target = tmp_path / "all.duckdb"
@@ -300,7 +302,7 @@ async def test_resuming_takes_the_version_of_the_pull_and_refuses_another(
         assert ran.status == status, ran.err
 
 
-async def test_a_list_of_the_targets_version_needs_no_version_said(
+async def test_the_version_of_an_existing_target_is_the_default(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     target, new = tmp_path / "all.duckdb", tmp_path / "new.duckdb"
@@ -319,7 +321,9 @@ async def test_a_list_of_the_targets_version_needs_no_version_said(
     assert not new.exists()
 
 
-async def test_no_invented_records_get_into_a_real_copy(chain: Sandbox, tmp_path: Path) -> None:
+async def test_invented_records_cannot_be_mixed_into_a_real_copy(
+    chain: Sandbox, tmp_path: Path
+) -> None:
     target = tmp_path / "all.duckdb"
     chain.identified = False  # a server that passes for a real one
     ran = await nexhealth("pull", *LISTS, "--to", str(target), sandbox=chain)
@@ -371,7 +375,7 @@ async def test_a_copy_of_an_earlier_release_names_the_option_that_adopts_it(
     assert ran.status == 0, ran.err
 
 
-async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Path) -> None:
+async def test_failures_are_reported_with_quiet_too(chain: Sandbox, tmp_path: Path) -> None:
     chain.fail_next(403, path="/providers?page=1")
     ran = await nexhealth("pull", *LISTS, "-q", "--to", str(tmp_path / "out"), sandbox=chain)
     assert ran.status == 3
@@ -379,7 +383,7 @@ async def test_even_the_quiet_are_told_of_failures(chain: Sandbox, tmp_path: Pat
     assert "records in" not in ran.err
 
 
-async def test_a_refused_key_ends_it_all(chain: Sandbox, tmp_path: Path) -> None:
+async def test_a_rejected_key_ends_the_command(chain: Sandbox, tmp_path: Path) -> None:
     to = str(tmp_path / "x.duckdb")
     ran = await nexhealth("pull", *LISTS, "--to", to, sandbox=chain, NEXHEALTH_API_KEY="another")
     assert ran.status == 1
@@ -389,7 +393,7 @@ async def test_a_refused_key_ends_it_all(chain: Sandbox, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
 @pytest.mark.parametrize("to", ["p.duckdb", "out"])
-async def test_a_signal_ends_it_at_once_and_resume_goes_on(
+async def test_a_signal_ends_a_copy_at_once_and_it_can_be_resumed(
     sandbox: Sandbox, tmp_path: Path, to: str, sent: int, status: int
 ) -> None:
     sandbox.latency = 0.1
@@ -416,7 +420,7 @@ async def test_a_signal_ends_it_at_once_and_resume_goes_on(
         assert in_file(tmp_path / to, "patients") == truth(sandbox, "patients")
 
 
-async def test_a_refresh_reads_what_changed_and_comparing_finds_what_is_gone(
+async def test_a_refresh_reads_changes_and_comparing_finds_deletions(
     chain: Sandbox, tmp_path: Path
 ) -> None:
     to = ("--to", str(tmp_path / "p.duckdb"))
@@ -437,7 +441,7 @@ async def test_a_refresh_reads_what_changed_and_comparing_finds_what_is_gone(
     assert line.split()[-1] == "1"
 
 
-async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
+async def test_unreadable_records_give_status_3_unless_allowed(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     bad = sandbox.patients.ids[3]
@@ -466,7 +470,7 @@ async def test_records_that_cannot_be_read_make_the_status_3_unless_allowed(
     assert listed(tmp_path) == ["p.duckdb"]
 
 
-async def test_a_directory_of_files_is_resumed_for_the_sake_of_rejected_records(
+async def test_a_directory_of_files_is_resumed_to_read_rejected_records_again(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     bad = sandbox.patients.ids[3]
@@ -486,7 +490,7 @@ async def test_a_directory_of_files_is_resumed_for_the_sake_of_rejected_records(
 
 
 @pytest.mark.parametrize("more", [(), ("--resume",)])
-async def test_a_practice_that_is_not_the_keys_leaves_no_file(
+async def test_a_practice_of_another_key_leaves_no_file(
     chain: Sandbox, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     to = str(tmp_path / "p.duckdb")
@@ -536,7 +540,7 @@ async def test_a_missing_extra_is_named(chain: Sandbox, tmp_path: Path) -> None:
         assert "Traceback" not in ran.err
 
 
-async def test_wrong_use_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> None:
+async def test_a_usage_error_in_bulk_is_a_sentence_and_status_2(tmp_path: Path) -> None:
     to = ("--sandbox", "--to", str(tmp_path / "x.duckdb"))
     (tmp_path / "file").touch()
     commands = [

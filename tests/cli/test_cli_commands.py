@@ -32,7 +32,7 @@ async def test_help_lists_the_commands() -> None:
     assert b"--key" not in ran.out
 
 
-async def test_every_command_explains_itself_without_a_key_option() -> None:
+async def test_no_command_has_a_key_option() -> None:
     commands = ["check", "practices", "pull", "endpoints", "webhooks", "sandbox"]
     every = await one_by_one(*((command, "--help") for command in commands), COLUMNS="80")
     for command, ran in zip(commands, every, strict=True):
@@ -42,7 +42,7 @@ async def test_every_command_explains_itself_without_a_key_option() -> None:
         assert not {"--key", "--api-key", "--token"} & set(text.split())
 
 
-async def test_a_key_is_no_argument() -> None:
+async def test_a_key_is_refused_as_an_argument() -> None:
     options = ["--key", "--api-key", "--token", "--nexhealth-api-key"]
     commands = [("check", option, "sesame-4711") for option in options]
     for ran in await one_by_one(*commands, ("check", "--api-key=sesame-4711")):
@@ -61,7 +61,7 @@ async def test_the_extra_is_named_where_it_is_missing() -> None:
     assert ran.err.count("\n") == 1
 
 
-async def test_help_loads_nothing_that_it_does_not_need() -> None:
+async def test_help_loads_no_unneeded_modules() -> None:
     code = (
         "import sys; HEAVY = {'rich.progress', 'aiohttp', 'cattrs', 'duckdb', 'pyarrow'}; "
         "from nexhealth_async.__main__ import main; sys.argv[1:] = ['--help']; main(); "
@@ -71,7 +71,7 @@ async def test_help_loads_nothing_that_it_does_not_need() -> None:
     assert ran.out.decode().splitlines()[-1] == "[]"
 
 
-async def test_check_says_it_in_words(chain: Sandbox) -> None:
+async def test_check_reports_in_text(chain: Sandbox) -> None:
     ran = await nexhealth("check", sandbox=chain)
     text = ran.out.decode()
     assert (ran.status, ran.err) == (0, "")
@@ -98,7 +98,7 @@ async def test_check_without_sync_entries(sandbox: Sandbox) -> None:
     assert "no sync reported" in ran.out.decode()
 
 
-async def test_a_wrong_key_is_a_sentence(sandbox: Sandbox) -> None:
+async def test_a_wrong_key_gives_a_clear_error(sandbox: Sandbox) -> None:
     ran = await nexhealth("check", sandbox=sandbox, NEXHEALTH_API_KEY="sesame-4711")
     assert ran.status == 1
     assert ran.err.startswith("error: ")
@@ -107,7 +107,7 @@ async def test_a_wrong_key_is_a_sentence(sandbox: Sandbox) -> None:
     assert "sesame" not in ran.err
 
 
-async def test_no_network_is_a_sentence(sandbox: Sandbox) -> None:
+async def test_a_missing_network_gives_a_clear_error(sandbox: Sandbox) -> None:
     address = sandbox.url.removeprefix("http://")
     await sandbox.stop()
     ran = await nexhealth("check", sandbox=sandbox, NEXHEALTH_BASE_URL=f"http://{address}")
@@ -116,7 +116,7 @@ async def test_no_network_is_a_sentence(sandbox: Sandbox) -> None:
     assert ran.err.count("\n") == 1
 
 
-async def test_another_server_is_a_sentence(sandbox: Sandbox) -> None:
+async def test_another_server_gives_a_clear_error(sandbox: Sandbox) -> None:
     page = b"<html>It works!</html>"
     for status, advice in (
         (404, "check NEXHEALTH_BASE_URL and"),
@@ -131,14 +131,14 @@ async def test_another_server_is_a_sentence(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "http://example.com", "https://a:b@example.com"])
-async def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
+async def test_an_invalid_url_gives_a_clear_error(url: str) -> None:
     ran = await nexhealth("check", NEXHEALTH_API_KEY="k", NEXHEALTH_BASE_URL=url)
     assert ran.status == 2
     assert ran.err.startswith("error: NEXHEALTH_BASE_URL must be an address that begins with https")
     assert "example.com" not in ran.err
 
 
-async def test_no_key_is_a_sentence() -> None:
+async def test_a_missing_key_gives_a_clear_error() -> None:
     for ran in await one_by_one(("check",), ("practices",), ("pull", "patients")):
         assert ran.status == 2
         assert "NEXHEALTH_API_KEY" in ran.err
@@ -201,14 +201,14 @@ async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None
     assert (process.returncode, err) == (status, b"")
 
 
-async def test_a_port_in_use_is_a_sentence(sandbox: Sandbox) -> None:
+async def test_a_port_in_use_gives_a_clear_error(sandbox: Sandbox) -> None:
     ran = await nexhealth("sandbox", "--port", sandbox.url.rpartition(":")[2])
     assert ran.status == 1
     assert "cannot be used" in ran.err
     assert ran.err.count("\n") == 1
 
 
-async def test_a_defect_shows_where_but_not_what() -> None:
+async def test_a_defect_is_reported_with_its_location_and_without_data() -> None:
     code = (
         "import sys; from nexhealth_async.cli.exit_status import supervised\n"
         "def work(): raise ValueError('Ada Love' + 'lace')\n"
@@ -229,7 +229,7 @@ async def test_practices_as_json_lines(chain: Sandbox) -> None:
     assert all(place["tz"] for place in places)
 
 
-async def test_the_sandbox_keeps_its_key_over_a_restart() -> None:
+async def test_the_sandbox_keeps_its_key_after_a_restart() -> None:
     keys: list[bytes] = []
     for _ in range(2):
         process = await start("sandbox", "--patients", "3", env=environment())
@@ -243,7 +243,7 @@ async def test_the_sandbox_keeps_its_key_over_a_restart() -> None:
     assert keys[0] == keys[1]
 
 
-async def test_what_is_below_single_records_and_what_was_meant_are_told() -> None:
+async def test_nested_resources_and_similar_names_are_suggested() -> None:
     below, meant = await one_by_one(
         ("pull", "patients.alerts", "--to", "out/", "--sandbox"),
         ("pull", "chargs", "--to", "out/", "--sandbox"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_what_is_missing_is_named_and_explained() -> None:
+async def test_missing_options_are_named_and_explained() -> None:
     event, address, shell, value = await one_by_one(
         ("webhooks", "ensure", "https://example.com/x"),
         ("webhooks", "ensure", "--event", "appointment_insertion"),
@@ -33,7 +33,7 @@ async def test_what_is_missing_is_named_and_explained() -> None:
     assert value.err.startswith("error: --limit needs a value: ")
 
 
-async def test_an_option_for_the_key_is_answered_with_the_variable() -> None:
+async def test_an_option_for_the_key_is_refused_with_the_variable() -> None:
     lines = (
         ("check", "--api-key", "sesame-4711"),
         ("pull", "patients", "--api-key=sesame-4711"),
@@ -46,7 +46,7 @@ async def test_an_option_for_the_key_is_answered_with_the_variable() -> None:
         assert "sesame" not in ran.err
 
 
-async def test_a_resource_that_was_meant_is_suggested() -> None:
+async def test_a_similar_resource_is_suggested() -> None:
     near, far, version, other = await one_by_one(
         ("endpoints", "--resource", "patient"),
         ("endpoints", "--resource", "zebras"),
@@ -61,7 +61,7 @@ async def test_a_resource_that_was_meant_is_suggested() -> None:
 
 
 @pytest.mark.parametrize("columns", ["80", "120", ""])
-async def test_endpoints_show_a_row_for_each_operation_and_cut_nothing(columns: str) -> None:
+async def test_endpoints_shows_a_row_for_each_operation_without_truncation(columns: str) -> None:
     ran = await nexhealth("endpoints", COLUMNS=columns)
     shown = ran.out.decode()
     head, _, *lines = shown.splitlines()
@@ -93,7 +93,7 @@ async def test_endpoints_of_one_version_are_listed_by_either_option() -> None:
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "120", ""])
-async def test_no_name_of_a_practice_is_cut(columns: str) -> None:
+async def test_names_of_practices_are_not_truncated(columns: str) -> None:
     long = "Doctors Longname, Evenlonger and Daughters of Lower Ambersley"
     async with Sandbox(patients=1) as sandbox:
         sandbox.practice.locations.update(sandbox.location_id, name=long)
@@ -105,7 +105,7 @@ async def test_no_name_of_a_practice_is_cut(columns: str) -> None:
         assert name in shown
 
 
-async def test_a_dry_run_tells_money_from_a_price(sandbox: Sandbox) -> None:
+async def test_a_dry_run_distinguishes_an_amount_from_a_price(sandbox: Sandbox) -> None:
     dry = ("pull", "patients", "--dry-run")
     ran = await nexhealth(*dry, "--price-per-call", "0.10", sandbox=sandbox)
     assert ran.status == 0
@@ -161,7 +161,7 @@ async def test_the_environments_proxy_and_ca_file_are_used(tmp_path: Path, varia
         assert "NEXHEALTH_CA_FILE" in untrusted.err
 
 
-async def test_a_ca_file_or_a_proxy_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+async def test_an_invalid_ca_file_or_proxy_gives_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
     for path in ("empty.pem", "missing.pem"):
         ran = await nexhealth(

@@ -72,7 +72,7 @@ def examples(*path: str) -> list[list[str]]:
     return [line[1:] for line in lines if ">" not in line]
 
 
-async def test_the_examples_are_understood() -> None:
+async def test_the_examples_can_be_parsed() -> None:
     found = [example for path in EVERY for example in examples(*path)]
     assert found
     for example in found:
@@ -80,7 +80,7 @@ async def test_the_examples_are_understood() -> None:
 
 
 @pytest.mark.parametrize("name", ["pull", "work", "status"])
-def test_the_examples_of_a_fleet_need_nothing_of_the_environment(
+def test_the_examples_of_a_fleet_need_no_environment(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("NEXHEALTH_PULL_TO", "NEXHEALTH_REDIS"):
@@ -104,7 +104,7 @@ def test_the_examples_of_a_fleet_need_nothing_of_the_environment(
         (("pull", "patients", "--version", "v3"), "--api-version names the version of the API."),
     ],
 )
-async def test_wrong_use_is_one_sentence_with_a_way_on(line: tuple[str, ...], said: str) -> None:
+async def test_a_usage_error_is_one_sentence_with_advice(line: tuple[str, ...], said: str) -> None:
     ran = await nexhealth(*line)
     assert ran.status == 2
     assert ran.err.startswith("error: ")
@@ -123,7 +123,7 @@ async def test_wrong_use_is_one_sentence_with_a_way_on(line: tuple[str, ...], sa
         ("pull", "patients", "--limit", "Zq9-Secret-that-is-as-long-as-keys-are"),
     ],
 )
-async def test_what_may_be_a_secret_is_not_said_back(line: tuple[str, ...]) -> None:
+async def test_possible_secrets_are_not_repeated_in_errors(line: tuple[str, ...]) -> None:
     ran = await nexhealth(*line)
     assert ran.status == 2
     assert ran.err.startswith("error: ")

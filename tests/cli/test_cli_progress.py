@@ -71,14 +71,14 @@ def paced(*events: Event) -> PaceEstimator:
     return pace
 
 
-def test_what_is_left_of_active_shards_is_known_by_their_totals() -> None:
+def test_the_remainder_of_active_shards_is_known_from_their_totals() -> None:
     one = shard(1)
     pace = paced(started(one), ShardStarted(shard=one, resumed=False))
     now = evolve(EMPTY, shards=1, active=(active(one, read=400, total=1000),))
     assert pace.remaining(now) == RemainingWork(records=600, is_certain=True, seconds=6.0)
 
 
-def test_shards_to_come_are_taken_to_be_as_large_as_their_like() -> None:
+def test_pending_shards_are_estimated_from_similar_ones() -> None:
     one, two, three = shard(1), shard(2), shard(3)
     pace = paced(
         started(one, two, three, shard(3, sweep=True)),
@@ -90,7 +90,7 @@ def test_shards_to_come_are_taken_to_be_as_large_as_their_like() -> None:
     assert pace.remaining(now) == RemainingWork(records=1000, is_certain=True, seconds=10.0)
 
 
-def test_shards_done_by_an_earlier_run_are_not_waited_for() -> None:
+def test_shards_finished_by_an_earlier_run_are_excluded() -> None:
     shards = [shard(number) for number in range(10)]
     pace = paced(
         started(*shards),
@@ -101,7 +101,7 @@ def test_shards_done_by_an_earlier_run_are_not_waited_for() -> None:
     assert pace.remaining(now).records == 200
 
 
-def test_where_nothing_is_known_that_is_said() -> None:
+def test_an_unknown_remainder_is_reported_as_unknown() -> None:
     one, other = shard(1), shard(1, "procedures")
     pace = paced(started(one, other), ShardStarted(shard=one, resumed=False))
     now = evolve(EMPTY, shards=2, active=(active(one, read=10, total=410),))
@@ -113,7 +113,7 @@ def test_where_nothing_is_known_that_is_said() -> None:
     assert str(pace.remaining(evolve(now, rate=0.0))) == ""
 
 
-def test_a_clock_shows_hours() -> None:
+def test_durations_show_hours() -> None:
     assert [format_duration(one) for one in (0, 59.6, 3600 * 27 + 61)] == [
         "0:00:00",
         "0:01:00",
@@ -124,7 +124,7 @@ def test_a_clock_shows_hours() -> None:
 # Lines
 
 
-def test_lines_tell_records_shards_rate_and_time_left() -> None:
+def test_lines_show_records_shards_rate_and_time_left() -> None:
     now = evolve(EMPTY, shards=24, done=5, failed=1, records=3200, rate=640.4)
     assert total_text(now, RemainingWork(records=9, is_certain=True, seconds=80.0)) == (
         "3,200 records, 6 of 24 shards (1 failed), 640/s, about 0:01:20 left"
@@ -135,13 +135,13 @@ def test_lines_tell_records_shards_rate_and_time_left() -> None:
     assert shard_text(active(shard(7), read=500, total=None)) == "patients/demo/7: 500, 250/s"
 
 
-def test_a_name_from_the_server_gives_no_orders_to_the_terminal() -> None:
+def test_names_from_the_server_cannot_send_terminal_control_sequences() -> None:
     odd = Shard(resource="patients", version="v2", subdomain="a\x1b[2Jb")
     assert "\x1b" not in shard_text(active(odd, read=1, total=None))
 
 
 @pytest.mark.parametrize(("shards", "lines"), [(3, 3), (60, 60), (61, 0), (5000, 0)])
-def test_finished_shards_have_lines_unless_there_are_many(shards: int, lines: int) -> None:
+def test_finished_shards_are_printed_unless_there_are_many(shards: int, lines: int) -> None:
     said: list[str] = []
     progress = BulkProgress(said.append, each_shard=True)
     every = [shard(number) for number in range(shards)]
@@ -153,7 +153,7 @@ def test_finished_shards_have_lines_unless_there_are_many(shards: int, lines: in
         assert said[0] == "0:00:10 done patients/demo/0: 12 records in 0.5 s"
 
 
-def test_failures_are_told_at_once_but_not_thousands_of_them() -> None:
+def test_failures_are_printed_at_once_but_not_thousands_of_them() -> None:
     said: list[str] = []
     progress = BulkProgress(said.append)
     every = [shard(number) for number in range(3000)]
@@ -167,7 +167,7 @@ def test_failures_are_told_at_once_but_not_thousands_of_them() -> None:
     assert said[-1] == "0:00:10 further failures are counted only"
 
 
-def test_a_pull_is_under_way_between_its_first_event_and_its_last() -> None:
+def test_a_pull_is_active_from_its_first_event_to_its_last() -> None:
     progress = BulkProgress(None)
     assert (progress.started, progress.snapshot()) == (False, None)
     progress.record_event(started(shard(1)))
@@ -178,7 +178,7 @@ def test_a_pull_is_under_way_between_its_first_event_and_its_last() -> None:
     assert progress.snapshot() is None
 
 
-async def test_log_lines_come_every_few_seconds_and_ever_more_rarely(loop: Any) -> None:
+async def test_log_lines_come_every_few_seconds_and_then_less_often(loop: Any) -> None:
     import asyncio
 
     began = loop.time()
@@ -250,7 +250,7 @@ def test_the_summary_adds_up_by_resource() -> None:
     )
 
 
-def test_failures_are_named_with_what_to_do_once_for_each_kind() -> None:
+def test_failures_are_named_with_advice_once_for_each_kind() -> None:
     shards = [reported(shard(number), refusal()) for number in range(80)]
     shards.append(ShardReport(shard=shard(0, sweep=True), status="open"))
     text = failures_text(Report(shards=tuple(shards), stats=Stats(), seconds=1.0))
@@ -281,7 +281,7 @@ on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseu
 
 
 @on_a_terminal
-def test_the_display_shows_the_total_and_the_shards_under_way(tmp_path: Path) -> None:
+def test_the_display_shows_the_total_and_the_active_shards(tmp_path: Path) -> None:
     with served(patients=1200) as sandbox:
         sandbox.latency = 0.1
         terminal = Terminal(
@@ -298,7 +298,7 @@ def test_the_display_shows_the_total_and_the_shards_under_way(tmp_path: Path) ->
 
 
 @on_a_terminal
-def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
+def test_ctrl_c_restores_the_terminal(tmp_path: Path) -> None:
     with served(patients=1500) as sandbox:
         sandbox.latency = 0.15
         terminal = Terminal(

@@ -33,7 +33,7 @@ def records(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.splitlines()]
 
 
-async def test_json_lines_hold_every_patient_with_every_field(sandbox: Sandbox) -> None:
+async def test_json_lines_contain_every_patient_with_every_field(sandbox: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", sandbox=sandbox)
     assert ran.status == 0
     pulled = records(ran.out)
@@ -53,7 +53,7 @@ async def test_json_lines_hold_every_patient_with_every_field(sandbox: Sandbox) 
     assert "\x1b" not in ran.err
 
 
-async def test_quiet_says_nothing(sandbox: Sandbox) -> None:
+async def test_quiet_prints_nothing(sandbox: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "--quiet", "--limit", "2", sandbox=sandbox)
     assert (ran.status, ran.err, len(records(ran.out))) == (0, "", 2)
 
@@ -85,7 +85,7 @@ async def test_other_resources(sandbox: Sandbox) -> None:
         ("sync_status", "v2", "1 record of sync_status"),
     ],
 )
-async def test_a_list_without_a_table_comes_as_json_lines(
+async def test_a_list_without_a_table_is_printed_as_json_lines(
     sandbox: Sandbox, name: str, version: str, counted: str
 ) -> None:
     ran = await nexhealth("pull", name, "--api-version", version, sandbox=sandbox)
@@ -99,7 +99,7 @@ async def test_a_list_without_a_table_comes_as_json_lines(
     assert "no table: leave out --format table" in ran.err
 
 
-async def test_lists_that_are_not_pulled_by_themselves_say_how() -> None:
+async def test_lists_that_need_a_parent_record_are_refused_with_advice() -> None:
     below, elsewhere = await one_by_one(
         ("pull", "locations.appointment_descriptors"), ("pull", "payments")
     )
@@ -122,7 +122,7 @@ def test_a_column_reads_fields_the_models_have(kind: ResourceTable) -> None:
     assert {path.split(".")[0] for column in kind.columns for path in column.paths} <= known
 
 
-async def test_appointments_of_a_span_of_time(sandbox: Sandbox) -> None:
+async def test_appointments_are_filtered_by_a_range_of_times(sandbox: Sandbox) -> None:
     ran = await nexhealth(
         "pull",
         "appointments",
@@ -136,14 +136,14 @@ async def test_appointments_of_a_span_of_time(sandbox: Sandbox) -> None:
     assert {one["start_time"][:10] for one in records(ran.out)} == {"2026-06-01"}
 
 
-async def test_since_sends_the_moment(sandbox: Sandbox) -> None:
+async def test_since_sends_the_given_time(sandbox: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "--since", "2026-05-01T00:00-04:00", sandbox=sandbox)
     assert ran.status == 0
     assert 0 < len(records(ran.out)) < 700
     assert all(one["updated_at"] >= "2026-05-01T04:00" for one in records(ran.out))
 
 
-async def test_a_table_keeps_to_the_width(sandbox: Sandbox) -> None:
+async def test_a_table_fits_the_width(sandbox: Sandbox) -> None:
     width = 60
     ran = await nexhealth(
         "pull", "patients", "--format", "table", sandbox=sandbox, COLUMNS=str(width)
@@ -154,7 +154,7 @@ async def test_a_table_keeps_to_the_width(sandbox: Sandbox) -> None:
     assert lines[0].split()[:2] == ["id", "name"]
 
 
-async def test_a_file_is_whole_and_private(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_file_is_complete_and_private(sandbox: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "patients.jsonl"
     target.write_text("old")
     target.chmod(0o644)
@@ -166,7 +166,9 @@ async def test_a_file_is_whole_and_private(sandbox: Sandbox, tmp_path: Path) -> 
     assert listed(tmp_path) == ["patients.jsonl"]
 
 
-async def test_a_failure_leaves_the_old_file_and_no_other(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_failure_keeps_the_old_file_and_leaves_no_other(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     target = tmp_path / "patients.jsonl"
     target.write_text("old")
     served = 0
@@ -190,7 +192,7 @@ async def test_a_failure_leaves_the_old_file_and_no_other(sandbox: Sandbox, tmp_
 
 
 @pytest.mark.parametrize(("sent", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
-async def test_a_signal_ends_a_slow_pull_at_once_without_a_trace(
+async def test_a_signal_ends_a_slow_pull_at_once_without_leaving_a_file(
     sandbox: Sandbox, tmp_path: Path, sent: int, status: int
 ) -> None:
     sandbox.latency = 5
@@ -212,14 +214,14 @@ async def test_a_signal_ends_a_slow_pull_at_once_without_a_trace(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-async def test_a_full_disk_is_told_with_the_name_of_what_was_written(sandbox: Sandbox) -> None:
+async def test_a_full_disk_is_reported_with_the_name_of_the_file(sandbox: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "-o", "/dev/full", sandbox=sandbox)
     assert ran.status == 1
     assert ran.err == "error: /dev/full cannot be written: No space left on device.\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of processes")
-async def test_a_file_that_cannot_grow_is_told_by_its_name_and_taken_away(
+async def test_a_file_at_its_size_limit_is_named_and_removed(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     limited = (
@@ -240,7 +242,7 @@ async def test_a_file_that_cannot_grow_is_told_by_its_name_and_taken_away(
     assert listed(tmp_path) == []
 
 
-async def test_a_pen_writes_on_where_a_pipe_took_a_part() -> None:
+async def test_output_continues_after_a_partial_write_to_a_pipe() -> None:
     taken = bytearray()
 
     def take(data: memoryview) -> int:
@@ -252,7 +254,7 @@ async def test_a_pen_writes_on_where_a_pipe_took_a_part() -> None:
     assert taken == b"all of it"
 
 
-async def test_times_that_enclose_nothing_are_refused(sandbox: Sandbox) -> None:
+async def test_an_empty_time_range_is_refused(sandbox: Sandbox) -> None:
     times = ("--start", "2026-12-01", "--end", "2026-01-01")
     for to in ((), ("--to", "out/")):
         ran = await nexhealth("pull", "appointments", *times, *to, sandbox=sandbox)
@@ -263,7 +265,7 @@ async def test_times_that_enclose_nothing_are_refused(sandbox: Sandbox) -> None:
     assert not sandbox.requests
 
 
-async def test_ctrl_c_ends_a_pull_whose_reader_sleeps(sandbox: Sandbox) -> None:
+async def test_ctrl_c_ends_a_pull_with_a_blocked_reader(sandbox: Sandbox) -> None:
     process = await start("pull", "patients", env=environment(sandbox))
     assert process.stdout is not None
     await process.stdout.readexactly(1)
@@ -273,7 +275,7 @@ async def test_ctrl_c_ends_a_pull_whose_reader_sleeps(sandbox: Sandbox) -> None:
     assert process.returncode == 130
 
 
-async def test_a_reader_that_leaves_is_no_error() -> None:
+async def test_a_closed_pipe_is_not_an_error() -> None:
     line = f"{' '.join(COMMAND)} pull patients --sandbox | head -n 1; exit ${{PIPESTATUS[0]}}"
     ran = await nexhealth(command=("bash", "-c", line))
     assert ran.status == 141
@@ -281,7 +283,7 @@ async def test_a_reader_that_leaves_is_no_error() -> None:
     assert ran.err == ""
 
 
-async def test_a_choice_of_locations_is_listed(chain: Sandbox) -> None:
+async def test_several_locations_are_listed_for_choice(chain: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", sandbox=chain)
     assert ran.status == 2
     assert ran.out == b""
@@ -293,7 +295,7 @@ async def test_a_choice_of_locations_is_listed(chain: Sandbox) -> None:
     assert (await nexhealth("pull", "patients", *offered, sandbox=chain)).status == 0
 
 
-async def test_a_location_tells_its_practice(chain: Sandbox) -> None:
+async def test_a_location_determines_its_practice(chain: Sandbox) -> None:
     second = chain.practices[1]
     ran = await nexhealth(
         "pull", "patients", "--location", str(second.locations.ids[1]), sandbox=chain
@@ -307,7 +309,7 @@ async def test_a_list_of_the_practice_needs_no_location(chain: Sandbox) -> None:
     assert {one["id"] for one in records(ran.out)} == set(chain.providers.ids)
 
 
-async def test_a_location_of_nobody(chain: Sandbox) -> None:
+async def test_an_unknown_location_is_refused(chain: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "--location", "5", sandbox=chain)
     assert ran.status == 2
     assert "This key sees no location 5; `nexhealth practices` lists" in ran.err
@@ -323,7 +325,7 @@ async def test_a_location_of_nobody(chain: Sandbox) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_a_place_that_is_not_the_keys_is_named(
+async def test_a_practice_of_another_key_is_named(
     chain: Sandbox, version: str, resource: str, place: str, unseen: str
 ) -> None:
     words = {"demo": chain.subdomain, "there": str(chain.practices[0].locations.ids[0])}
@@ -334,7 +336,7 @@ async def test_a_place_that_is_not_the_keys_is_named(
     assert unseen in ran.err
 
 
-async def test_a_list_that_is_refused_in_a_place_of_the_keys_keeps_its_error(
+async def test_a_forbidden_list_of_a_visible_practice_keeps_its_error(
     chain: Sandbox,
 ) -> None:
     chain.financial_access = False
@@ -345,7 +347,7 @@ async def test_a_list_that_is_refused_in_a_place_of_the_keys_keeps_its_error(
     assert "ledger" in ran.err
 
 
-async def test_wrong_use_is_a_sentence_and_status_2() -> None:
+async def test_a_usage_error_is_a_sentence_and_status_2() -> None:
     commands = [
         ("pull", "pets"),
         ("pull", "appointments", "--sandbox", "--start", "2026-06-01"),

@@ -20,7 +20,7 @@ ELIDED = "..."
 """A line that stands for any number of lines."""
 
 
-def test_the_demo_is_what_the_command_prints_on_a_terminal() -> None:
+def test_the_demo_matches_the_commands_output_on_a_terminal() -> None:
     (demo,) = re.findall(
         r"^```text\n\$ nexhealth (.*)\n([^`]*)^```", README.read_text("utf-8"), re.MULTILINE
     )

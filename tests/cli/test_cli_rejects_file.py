@@ -27,7 +27,7 @@ PLAN = Progress(
 )  # fmt: skip
 
 
-async def test_only_resuming_asks_for_something_to_resume() -> None:
+async def test_only_resuming_requires_an_unfinished_pull() -> None:
     book = RecordingTarget(merges=True)
     aside = RejectsFile(book, only_resume="x.duckdb")
     await aside.open()
@@ -44,7 +44,7 @@ async def test_only_resuming_asks_for_something_to_resume() -> None:
         await aside.load()
 
 
-def test_what_a_target_can_do_it_goes_on_doing(tmp_path: Path) -> None:
+def test_capabilities_of_a_target_are_kept_by_its_wrapper(tmp_path: Path) -> None:
     able = RejectsFile(DuckDBTarget(tmp_path / "a.duckdb"))
     assert isinstance(able, PageReader)
     assert isinstance(able, RejectedStore)

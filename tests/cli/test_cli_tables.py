@@ -29,7 +29,7 @@ def drawn(width: int) -> list[str]:
     return TextTable(COLUMNS, width=width, colour=False).lines(ROWS).splitlines()
 
 
-def test_a_wide_table_shows_everything() -> None:
+def test_a_wide_table_shows_every_column() -> None:
     assert drawn(60) == [
         "practice             number  zone",
         "───────────────────  ──────  ────────────────",
@@ -39,7 +39,7 @@ def test_a_wide_table_shows_everything() -> None:
 
 
 @pytest.mark.parametrize("width", range(20, 60))
-def test_a_table_keeps_within_its_terminal_and_says_what_it_cuts(width: int) -> None:
+def test_a_table_fits_its_terminal_and_marks_what_it_cuts(width: int) -> None:
     lines = drawn(width)
     assert max(map(len, lines)) <= width
     shown = [title for title in ("practice", "number", "zone") if title in lines[0]]
@@ -48,7 +48,7 @@ def test_a_table_keeps_within_its_terminal_and_says_what_it_cuts(width: int) -> 
         assert "…" in lines[2]
 
 
-def test_columns_that_find_no_room_are_named() -> None:
+def test_omitted_columns_are_named() -> None:
     assert drawn(24) == [
         "practice          number",
         "────────────────  ──────",
@@ -77,7 +77,7 @@ def report() -> Report:
     )
 
 
-def test_a_summary_that_finds_no_room_as_a_table_is_told_in_words(
+def test_a_summary_too_wide_for_a_table_is_shown_as_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
@@ -126,7 +126,7 @@ def estimate(*, answer_seconds: float | None) -> Estimate:
     )
 
 
-def test_names_of_shards_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_shards_are_never_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "appointments/demo/331107/2000-01-01..2037-01-01/sweep"
     monkeypatch.setenv("COLUMNS", "40")
     text = estimate_text(estimate(answer_seconds=None), concurrency=8)
@@ -136,7 +136,7 @@ def test_names_of_shards_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text.splitlines()[2].split() == [name, "0", "2"]
 
 
-def test_a_dry_run_reckons_with_the_pace_of_its_own_counting() -> None:
+def test_a_dry_run_uses_the_pace_of_its_own_counting() -> None:
     measured = estimate_text(estimate(answer_seconds=1.5), concurrency=8)
     assert "at the 1.50 s that a count took, the pull takes about 4.5 s, or more: pages" in measured
     unknown = estimate_text(estimate(answer_seconds=None), concurrency=8)

@@ -41,7 +41,7 @@ def test_a_table_and_the_bar_share_a_terminal() -> None:
     assert b"\x1b[1m" in terminal.shown
 
 
-def test_the_bar_of_a_list_that_does_not_tell_its_length_guesses_nothing(tmp_path: Path) -> None:
+def test_the_bar_of_a_list_without_a_total_estimates_nothing(tmp_path: Path) -> None:
     with served(patients=3200) as sandbox:
         sandbox.latency = 0.08
         to = str(tmp_path / "p.jsonl")
@@ -55,7 +55,7 @@ def test_the_bar_of_a_list_that_does_not_tell_its_length_guesses_nothing(tmp_pat
     assert b"?" not in plain
 
 
-def test_sentences_on_a_narrow_terminal_are_broken_between_words() -> None:
+def test_sentences_on_a_narrow_terminal_wrap_between_words() -> None:
     with served(patients=20) as sandbox:
         terminal = Terminal("pull", "patients", "--dry-run", env=environment(sandbox), columns=40)
         assert terminal.end() == 0
@@ -73,7 +73,7 @@ def test_no_color_is_respected() -> None:
     assert b"\x1b[" not in terminal.shown
 
 
-def test_no_bar_for_the_quiet(tmp_path: Path) -> None:
+def test_quiet_shows_no_bar(tmp_path: Path) -> None:
     with served(patients=400) as sandbox:
         terminal = Terminal(
             "pull", "patients", "-q", "-o", str(tmp_path / "p.jsonl"), env=environment(sandbox)
@@ -82,7 +82,7 @@ def test_no_bar_for_the_quiet(tmp_path: Path) -> None:
     assert terminal.shown == b""
 
 
-def test_ctrl_c_takes_the_bar_away_and_leaves_no_file(tmp_path: Path) -> None:
+def test_ctrl_c_removes_the_bar_and_leaves_no_file(tmp_path: Path) -> None:
     with served(patients=1500) as sandbox:
         sandbox.latency = 0.15
         terminal = Terminal(
@@ -97,7 +97,7 @@ def test_ctrl_c_takes_the_bar_away_and_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stdout_stays_data_while_the_bar_shows(tmp_path: Path) -> None:
+def test_stdout_contains_only_data_while_the_bar_is_shown(tmp_path: Path) -> None:
     target = tmp_path / "redirected"
     with served(patients=400) as sandbox, target.open("wb") as file:
         sandbox.latency = 0.1
@@ -108,7 +108,7 @@ def test_stdout_stays_data_while_the_bar_shows(tmp_path: Path) -> None:
     assert b"\x1b" not in target.read_bytes()
 
 
-def test_the_key_is_asked_for_on_a_terminal_and_not_shown() -> None:
+def test_the_key_is_prompted_for_on_a_terminal_and_not_shown() -> None:
     with served(patients=5) as sandbox:
         env = environment(sandbox)
         key = env.pop("NEXHEALTH_API_KEY")

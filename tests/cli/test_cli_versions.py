@@ -36,7 +36,7 @@ async def ran(*arguments: str, sandbox: Sandbox | None = None, pinned: str = "")
 
 
 @pytest.mark.parametrize("login", ["login refuses", "first read refuses"])
-async def test_pull_finds_out_the_version(account: Sandbox, login: str) -> None:
+async def test_pull_detects_the_version(account: Sandbox, login: str) -> None:
     account.assumptions.any_version_logs_in = login == "first read refuses"
     pulled = await ran("pull", "patients", sandbox=account)
     assert pulled.status == 0, pulled.err
@@ -45,7 +45,7 @@ async def test_pull_finds_out_the_version(account: Sandbox, login: str) -> None:
     assert f", API version {spoken(account)}\n" in pulled.err
 
 
-async def test_check_and_practices_find_out_the_version(account: Sandbox) -> None:
+async def test_check_and_practices_detect_the_version(account: Sandbox) -> None:
     checked, listed = [await ran(command, sandbox=account) for command in ("check", "practices")]
     assert (checked.status, checked.err) == (0, "")
     assert f"API version  {spoken(account)}\n" in checked.out.decode()
@@ -53,9 +53,7 @@ async def test_check_and_practices_find_out_the_version(account: Sandbox) -> Non
     assert account.subdomain in listed.out.decode()
 
 
-async def test_bulk_pulls_and_dry_runs_find_out_the_version(
-    account: Sandbox, tmp_path: Path
-) -> None:
+async def test_bulk_pulls_and_dry_runs_detect_the_version(account: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "p.duckdb"
     pulled = await ran("pull", "--all", "--to", str(target), sandbox=account)
     assert pulled.status == 0, pulled.err
@@ -69,7 +67,7 @@ async def test_bulk_pulls_and_dry_runs_find_out_the_version(
     assert (counted.status, counted.err) == (0, "")
 
 
-async def test_webhooks_find_out_the_version(account: Sandbox, tmp_path: Path) -> None:
+async def test_webhooks_detect_the_version(account: Sandbox, tmp_path: Path) -> None:
     made = await ran(
         "webhooks", "ensure", "https://example.com/x", "--event", "appointment_insertion",
         "--secret-file", str(tmp_path / "secret"), sandbox=account,
@@ -79,7 +77,9 @@ async def test_webhooks_find_out_the_version(account: Sandbox, tmp_path: Path) -
     assert "appointment_insertion" in listed.out.decode()
 
 
-async def test_an_option_wins_over_the_variable_and_both_over_asking(account: Sandbox) -> None:
+async def test_an_option_overrides_the_variable_and_both_override_detection(
+    account: Sandbox,
+) -> None:
     other = "v2" if spoken(account) != "v2" else "v3"
     refused = await nexhealth("pull", "patients", sandbox=account, NEXHEALTH_API_VERSION=other)
     assert refused.status == 1
@@ -101,7 +101,7 @@ async def test_an_option_wins_over_the_variable_and_both_over_asking(account: Sa
     assert "NEXHEALTH_API_VERSION takes v2, v3, a literal one such as v3.1.0, or auto." in wrong.err
 
 
-async def test_a_list_of_one_version_is_judged_once_the_version_is_known(
+async def test_a_list_of_one_version_is_checked_after_detection(
     account: Sandbox, tmp_path: Path
 ) -> None:
     for to in ((), ("--to", str(tmp_path / "p.duckdb"))):
@@ -117,7 +117,7 @@ async def test_a_list_of_one_version_is_judged_once_the_version_is_known(
             assert pulled.status == 0, pulled.err
 
 
-async def test_what_no_version_has_is_refused_before_a_key_is_asked_for() -> None:
+async def test_unknown_lists_are_refused_before_the_key_prompt() -> None:
     commands = (
         ("pull", "pets"),
         ("pull", "patients", "pets", "--to", "out/"),
@@ -132,7 +132,7 @@ async def test_what_no_version_has_is_refused_before_a_key_is_asked_for() -> Non
         assert "API key" not in one.err, command
 
 
-async def test_the_sandbox_of_a_command_speaks_v3_unless_told(tmp_path: Path) -> None:
+async def test_the_embedded_sandbox_uses_v3_by_default(tmp_path: Path) -> None:
     few = ("--sandbox", "--patients", "5")
     target = str(tmp_path / "p.duckdb")
     every, quiet, old = await asyncio.gather(
@@ -151,7 +151,7 @@ async def test_the_sandbox_of_a_command_speaks_v3_unless_told(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_the_served_sandbox_takes_the_versions_it_is_told(version: str) -> None:
+async def test_the_served_sandbox_accepts_the_given_versions(version: str) -> None:
     process = await start("sandbox", "--patients", "3", "--versions", version, env=environment())
     try:
         assert process.stdout is not None

@@ -24,7 +24,7 @@ def kept(sandbox: Sandbox) -> list[tuple[object, object]]:
     return [(row["institution_id"], row["event"]) for row in rows]
 
 
-async def test_ensure_makes_what_is_missing_and_hides_the_secret(
+async def test_ensure_creates_missing_webhooks_and_hides_the_secret(
     two: Sandbox, tmp_path: Path
 ) -> None:
     file = tmp_path / "secret"
@@ -54,7 +54,7 @@ async def test_ensure_makes_what_is_missing_and_hides_the_secret(
     assert "sesame" not in text
 
 
-async def test_ensure_makes_no_endpoint_whose_secret_would_be_lost(
+async def test_ensure_creates_no_endpoint_whose_secret_would_be_lost(
     two: Sandbox, tmp_path: Path
 ) -> None:
     ran = await nexhealth(*ENSURE, sandbox=two)
@@ -89,14 +89,14 @@ async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
         ("--renew-before", "2026-01-01T00:00:00"),
     ],
 )
-async def test_what_cannot_be_meant_is_wrong_use(two: Sandbox, wrong: tuple[str, ...]) -> None:
+async def test_impossible_arguments_are_usage_errors(two: Sandbox, wrong: tuple[str, ...]) -> None:
     ran = await nexhealth(*ENSURE, *wrong, "--dry-run", sandbox=two)
     assert ran.status == 2
     assert ran.err.count("\n") == 1
     assert "Traceback" not in ran.err
 
 
-async def test_ensuring_again_does_not_mind_the_file_of_the_secret(
+async def test_ensuring_again_accepts_the_existing_secret_file(
     two: Sandbox, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
@@ -109,13 +109,13 @@ async def test_ensuring_again_does_not_mind_the_file_of_the_secret(
     assert len(two.world.webhook_endpoints) == 1
 
 
-async def test_an_event_that_was_meant_is_named(two: Sandbox) -> None:
+async def test_a_similar_event_is_suggested(two: Sandbox) -> None:
     ran = await nexhealth(*ENSURE, "--event", "appointment_insert", sandbox=two)
     assert "appointment_insert: there is no such event; did you mean appointment_ins" in ran.err
 
 
 @pytest.mark.parametrize("address", ["example.com/x", "localhost:8080", "https://", "https://["])
-async def test_what_is_no_address_is_refused_before_anything_is_sent(
+async def test_an_invalid_url_is_refused_before_anything_is_sent(
     two: Sandbox, address: str
 ) -> None:
     ran = await nexhealth(
@@ -126,13 +126,13 @@ async def test_what_is_no_address_is_refused_before_anything_is_sent(
     assert not two.requests
 
 
-async def test_no_endpoint_is_said_in_words(two: Sandbox) -> None:
+async def test_an_empty_list_of_endpoints_is_reported_in_text(two: Sandbox) -> None:
     ran = await nexhealth("webhooks", "list", sandbox=two)
     assert (ran.status, ran.out) == (0, b"")
     assert ran.err == "This key has no webhook endpoint.\n"
 
 
-async def test_moving_to_another_version_is_told(two: Sandbox, tmp_path: Path) -> None:
+async def test_a_move_to_another_version_is_reported(two: Sandbox, tmp_path: Path) -> None:
     await nexhealth(*ENSURE, "--secret-file", str(tmp_path / "secret"), sandbox=two)
     ran = await nexhealth(
         *ENSURE, "--api-version", "v3", "--renew-before", "2100-01-01T00:00:00Z", sandbox=two

@@ -88,7 +88,7 @@ def free_port() -> int:
 # Through a real proxy
 
 
-async def test_login_reads_writes_and_downloads_go_through_the_proxy(
+async def test_logins_reads_writes_and_downloads_use_the_proxy(
     sandbox: Sandbox, front: TLSFront, ca: PrivateCA, guarded_proxy: ForwardProxy
 ) -> None:
     async with (
@@ -126,7 +126,7 @@ async def test_login_reads_writes_and_downloads_go_through_the_proxy(
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
+async def test_the_environment_names_the_proxy_only_with_trust_env(
     variable: str,
     sandbox: Sandbox,
     ca: PrivateCA,
@@ -152,7 +152,7 @@ async def test_the_environment_names_the_proxy_only_if_it_is_trusted(
             assert len(await tunnelled(proxy, through)) == through
 
 
-async def test_an_address_without_a_scheme_is_read_as_curl_does(
+async def test_a_proxy_without_a_scheme_is_read_as_by_curl(
     sandbox: Sandbox,
     front: TLSFront,
     ca: PrivateCA,
@@ -165,7 +165,7 @@ async def test_an_address_without_a_scheme_is_read_as_curl_does(
     assert await tunnelled(proxy, 1) == [front.place]
 
 
-async def test_a_proxy_that_speaks_tls_is_trusted_by_the_same_ca(
+async def test_an_https_proxy_is_trusted_by_the_same_ca(
     sandbox: Sandbox, front: TLSFront, ca: PrivateCA, tmp_path: Path
 ) -> None:
     keys = ("--cert-file", str(ca.server_file), "--key-file", str(ca.key_file))
@@ -182,7 +182,7 @@ async def test_a_proxy_that_speaks_tls_is_trusted_by_the_same_ca(
                 await nex.log_in()
 
 
-async def test_a_proxy_that_wants_other_credentials_is_told_without_them(
+async def test_a_proxy_that_rejects_the_credentials_is_reported_without_them(
     sandbox: Sandbox,
     front: TLSFront,
     ca: PrivateCA,
@@ -225,7 +225,7 @@ async def test_plain_requests_through_a_proxy_carry_its_credentials(
 # What fails on the way is told apart
 
 
-async def test_a_proxy_that_is_out_of_reach_is_not_taken_for_the_api(
+async def test_an_unreachable_proxy_is_not_reported_as_the_api(
     sandbox: Sandbox, front: TLSFront, ca: PrivateCA
 ) -> None:
     port = free_port()
@@ -248,7 +248,7 @@ async def test_a_proxy_that_is_out_of_reach_is_not_taken_for_the_api(
     assert not front.accepted
 
 
-async def test_a_server_that_the_proxy_cannot_reach_is_told_with_its_name(
+async def test_a_server_that_the_proxy_cannot_reach_is_named(
     ca: PrivateCA, proxy: ForwardProxy
 ) -> None:
     place = f"localhost:{free_port()}"
@@ -273,7 +273,7 @@ async def test_a_certificate_behind_the_proxy_is_verified(
 # Private CAs
 
 
-async def test_a_private_ca_is_trusted_by_file_or_context_alone(
+async def test_a_private_ca_is_trusted_by_file_or_context_only(
     sandbox: Sandbox, front: TLSFront, ca: PrivateCA
 ) -> None:
     given: list[Path | str | ssl.SSLContext] = [ca.file, str(ca.file), ca.client_context()]
@@ -300,7 +300,7 @@ def nameless() -> ssl.SSLContext:
     return context
 
 
-def test_a_private_ca_comes_beside_the_systems(ca: PrivateCA) -> None:
+def test_a_private_ca_is_added_to_the_systems(ca: PrivateCA) -> None:
     nex = NexHealth("a-key", ssl=ca.file)
     context = nex._client.state.transport._context
     assert context is not None
@@ -310,7 +310,7 @@ def test_a_private_ca_comes_beside_the_systems(ca: PrivateCA) -> None:
 @pytest.mark.parametrize(
     "given", [False, True, 7, unverified(), nameless(), "no/such/file.pem", "pyproject.toml"]
 )
-def test_what_would_not_verify_is_refused(given: Any) -> None:
+def test_unverifying_settings_are_refused(given: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="ssl"):
         NexHealth("a-key", ssl=given)
 
@@ -330,7 +330,7 @@ def test_what_would_not_verify_is_refused(given: Any) -> None:
         "",
     ],
 )
-def test_what_is_no_http_proxy_is_refused_and_not_shown(
+def test_an_invalid_proxy_is_refused_and_not_shown(
     given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^proxy ") as caught:
@@ -345,7 +345,7 @@ def test_what_is_no_http_proxy_is_refused_and_not_shown(
         NexHealth("a-key")
 
 
-async def test_a_borrowed_session_brings_its_own_proxy_and_context(ca: PrivateCA) -> None:
+async def test_a_borrowed_client_session_uses_its_own_proxy_and_context(ca: PrivateCA) -> None:
     options: tuple[dict[str, Any], ...] = (
         {"proxy": "http://proxy:3128"},
         {"ssl": ca.file},
@@ -366,7 +366,7 @@ def test_a_key_is_not_sent_to_a_proxy_in_the_clear(monkeypatch: pytest.MonkeyPat
         assert nex._client.state.transport._route.arguments == {}
 
 
-def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://other:3128")
     nex = NexHealth("a-key", proxy="http://proxy:3128", trust_env=True)
     assert str(nex._client.state.transport._route.arguments.get("proxy")) == "http://proxy:3128"
@@ -388,7 +388,7 @@ def test_addresses_of_proxies(address: str, url: str, user: str | None, password
     assert "p@ss" not in repr(found)
 
 
-def test_a_scheme_has_its_own_variable_before_the_common_one() -> None:
+def test_the_variable_of_a_scheme_precedes_the_common_one() -> None:
     variables = {"https": "one:1", "all": "two:2"}
     assert getattr(proxy_from_environment("https", variables), "host", None) == "one"
     assert getattr(proxy_from_environment("http", variables), "host", None) == "two"

@@ -35,14 +35,14 @@ async def leave(limiter: RateLimiter, rate: RateClass = RateClass.SLOW, **option
     return departure.left
 
 
-async def test_an_idle_gate_lets_leave_at_once() -> None:
+async def test_an_idle_limiter_admits_at_once() -> None:
     limiter = RateLimiter(ONLY_SLOW)
     moments = [await leave(limiter) for _ in range(10)]
     assert moments[-1] - moments[0] < 0.5
 
 
 @pytest.mark.parametrize("answer", [0.0, 0.05, 0.2, 5.0])
-async def test_no_window_holds_more_than_the_limit_and_little_is_wasted(answer: float) -> None:
+async def test_no_window_exceeds_the_limit_and_little_is_wasted(answer: float) -> None:
     limiter = RateLimiter(ONLY_SLOW)
     left = sorted(await asyncio.gather(*(leave(limiter, answer=answer) for _ in range(100))))
     for at, moment in enumerate(left[:-10]):
@@ -62,7 +62,7 @@ async def test_first_come_first_served_within_a_class() -> None:
     assert order == list(range(45))
 
 
-async def test_single_calls_go_before_prefetched_pages() -> None:
+async def test_single_calls_precede_prefetched_pages() -> None:
     limiter = RateLimiter(ONLY_SLOW)
     for _ in range(10):
         await leave(limiter)
@@ -79,7 +79,7 @@ async def test_single_calls_go_before_prefetched_pages() -> None:
     assert order == ["call"] * 3 + ["page"] * 3
 
 
-async def test_a_class_that_waits_holds_up_no_other() -> None:
+async def test_a_waiting_class_delays_no_other() -> None:
     limiter = RateLimiter(Rates())
     for _ in range(10):
         await leave(limiter, RateClass.SLOW)
@@ -107,7 +107,7 @@ async def test_classes_share_the_common_limit_in_turn() -> None:
     assert 4 <= order[:10].count(RateClass.OTHER) <= 6
 
 
-async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
+async def test_cancelling_waiters_costs_no_permit() -> None:
     rng = random.Random(1)
     limiter = RateLimiter(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(limiter)) for _ in range(200)]
@@ -120,7 +120,7 @@ async def test_cancelling_those_who_wait_costs_nobody_a_place() -> None:
     assert left[-1] - left[0] <= (len(left) / 10) * 1.25
 
 
-async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_given_back() -> None:
+async def test_a_permit_granted_to_a_cancelled_waiter_is_returned() -> None:
     limiter = RateLimiter(ONLY_SLOW)
     taken = [
         await limiter.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)
@@ -135,7 +135,7 @@ async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_given_bac
     assert await leave(limiter) - before < 0.01
 
 
-async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) -> None:
+async def test_an_impossible_deadline_is_refused_at_once(loop: MovableLoop) -> None:
     limiter = RateLimiter(ONLY_SLOW)
     for _ in range(10):
         await leave(limiter)
@@ -145,7 +145,7 @@ async def test_a_deadline_that_cannot_be_met_is_said_at_once(loop: MovableLoop) 
     assert loop.time() - now < 0.1
 
 
-async def test_a_deadline_behind_a_queue_too_long_for_it_is_said_at_once(
+async def test_a_deadline_behind_a_long_queue_is_refused_at_once(
     loop: MovableLoop,
 ) -> None:
     limiter = RateLimiter(ONLY_SLOW)
@@ -173,7 +173,7 @@ async def test_a_deadline_that_passes_in_the_queue_ends_the_wait(loop: MovableLo
     await asyncio.gather(*tasks)
 
 
-async def test_a_shut_class_waits_and_the_others_do_not(loop: MovableLoop) -> None:
+async def test_a_closed_class_waits_and_the_others_do_not(loop: MovableLoop) -> None:
     limiter = RateLimiter(Rates())
     limiter.pause(RateClass.PEOPLE, 30)
     now = loop.time()
@@ -181,7 +181,7 @@ async def test_a_shut_class_waits_and_the_others_do_not(loop: MovableLoop) -> No
     assert await leave(limiter, RateClass.PEOPLE) - now >= 30
 
 
-async def test_closing_sends_those_who_wait_away() -> None:
+async def test_closing_raises_in_the_waiters() -> None:
     limiter = RateLimiter(ONLY_SLOW)
     tasks = [asyncio.ensure_future(leave(limiter)) for _ in range(30)]
     await asyncio.sleep(0)
@@ -190,7 +190,7 @@ async def test_closing_sends_those_who_wait_away() -> None:
     assert sum(isinstance(one, SessionStateError) for one in done) == 20
 
 
-async def test_no_more_leave_than_may_be_under_way_and_the_next_goes_when_one_ends() -> None:
+async def test_the_number_in_flight_is_bounded_and_the_next_is_sent_when_one_ends() -> None:
     limiter = RateLimiter(Rates.unlimited())
     under_way = [
         await limiter.acquire(RateClass.OTHER, background=False, deadline=None)

@@ -136,7 +136,7 @@ async def test_login_and_calls_carry_the_selectors_and_their_credentials(
     assert KEY not in str(call.options)
 
 
-async def test_a_named_application_stands_before_the_library(edge: Edge) -> None:
+async def test_the_application_name_precedes_the_librarys(edge: Edge) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with session(user_agent=" Smile Desk/4.2 ") as nex:
         await nex.patients.walk().count()
@@ -147,7 +147,7 @@ async def test_a_named_application_stands_before_the_library(edge: Edge) -> None
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\r\nX-Evil: 1", "Zähne/1", "a\tb", "\x00"])
-def test_a_name_that_is_no_header_is_refused(name: str) -> None:
+def test_a_name_that_is_not_a_valid_header_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgumentError, match="user_agent"):
         NexHealth(KEY, base_url=BASE, user_agent=name)
 
@@ -155,12 +155,12 @@ def test_a_name_that_is_no_header_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://api.example.com:99999", "https://:443", "https://[::1", "https://x:0/"]
 )
-def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
+def test_an_unreadable_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidArgumentError, match="base_url"):
         NexHealth(KEY, base_url=url)
 
 
-async def test_redirects_and_statuses_are_ours_to_judge(edge: Edge) -> None:
+async def test_redirects_and_statuses_are_returned_unchanged(edge: Edge) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
     async with session() as nex:
@@ -173,7 +173,7 @@ async def test_redirects_and_statuses_are_ours_to_judge(edge: Edge) -> None:
         assert one.options["timeout"].sock_read is None
 
 
-async def test_bodies_go_as_json_in_utf_8(edge: Edge) -> None:
+async def test_bodies_are_sent_as_json_in_utf_8(edge: Edge) -> None:
     edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
     async with session() as nex:
         await nex.appointment_types.create(name="Zähne 🦷", minutes=20)
@@ -202,7 +202,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("name", "spelled"), NAMES.items(), ids=NAMES.values())
-async def test_the_query_leaves_as_it_was_built(edge: Edge, name: str, spelled: str) -> None:
+async def test_the_query_is_sent_as_built(edge: Edge, name: str, spelled: str) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with session() as nex:
         await nex.patients.walk(name=name).count()
@@ -231,7 +231,7 @@ async def test_an_identifier_in_the_path_stays_one_segment(edge: Edge) -> None:
 # Borrowed sessions
 
 
-async def test_a_borrowed_session_is_used_and_left_open(edge: Edge) -> None:
+async def test_a_borrowed_client_session_stays_open(edge: Edge) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with aiohttp.ClientSession() as http:
         async with session(http=http) as nex:
@@ -242,7 +242,7 @@ async def test_a_borrowed_session_is_used_and_left_open(edge: Edge) -> None:
         assert not http.closed
 
 
-async def test_a_borrowed_session_that_was_closed_says_so(edge: Edge) -> None:
+async def test_a_borrowed_client_session_that_was_closed_is_named(edge: Edge) -> None:
     http = aiohttp.ClientSession()
     async with session(http=http) as nex:
         await http.close()
@@ -250,7 +250,7 @@ async def test_a_borrowed_session_that_was_closed_says_so(edge: Edge) -> None:
             await nex.patients.walk().count()
 
 
-async def test_a_borrowed_session_that_raises_for_status_changes_no_meaning(edge: Edge) -> None:
+async def test_a_borrowed_client_session_that_raises_for_status_changes_nothing(edge: Edge) -> None:
     edge.answer("GET", "/patients", status=403, payload={"code": False, "error": ["no"]})
     async with aiohttp.ClientSession(raise_for_status=True) as http, session(http=http) as nex:
         with pytest.raises(PermissionDeniedError) as caught:
@@ -262,7 +262,7 @@ async def test_a_borrowed_session_that_raises_for_status_changes_no_meaning(edge
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF8", "iso-8859-1", "us-ascii", "utf-16", "none"])
-async def test_json_is_utf_8_whatever_the_label_says(edge: Edge, charset: str) -> None:
+async def test_json_is_utf_8_for_every_declared_charset(edge: Edge, charset: str) -> None:
     body = envelope({"patients": [{"id": 1, "first_name": "Jörg"}]}, 1)
     media = f"application/json; charset={charset}"
     edge.answer("GET", "/patients", body=body, content_type=media)
@@ -271,7 +271,7 @@ async def test_json_is_utf_8_whatever_the_label_says(edge: Edge, charset: str) -
     assert [one.first_name for one in found] == ["Jörg"]
 
 
-async def test_json_with_a_byte_order_mark_or_another_encoding_is_bad_without_a_leak(
+async def test_json_with_a_bom_or_in_another_encoding_is_refused_without_being_shown(
     edge: Edge,
 ) -> None:
     text = (
@@ -372,7 +372,7 @@ NEVER_HERE = {
 }
 
 
-def test_every_exception_of_aiohttp_is_thought_of() -> None:
+def test_every_exception_of_aiohttp_is_mapped() -> None:
     known = {
         name
         for name, value in vars(client_exceptions).items()
@@ -382,7 +382,7 @@ def test_every_exception_of_aiohttp_is_thought_of() -> None:
 
 
 @raised
-async def test_a_foreign_exception_becomes_ours_without_its_words(
+async def test_a_foreign_exception_becomes_ours_without_its_text(
     edge: Edge, error: Exception, ours: type[NexHealthError]
 ) -> None:
     edge.answer("GET", "/patients", exception=error)
@@ -401,7 +401,7 @@ async def test_a_foreign_exception_becomes_ours_without_its_words(
 
 
 @raised
-async def test_a_write_whose_request_cannot_have_left_has_a_known_outcome(
+async def test_a_write_that_was_certainly_not_sent_has_a_known_outcome(
     edge: Edge, error: Exception, ours: type[NexHealthError]
 ) -> None:
     edge.answer("POST", "/appointment_types", exception=error)
@@ -413,7 +413,7 @@ async def test_a_write_whose_request_cannot_have_left_has_a_known_outcome(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ZeroDivisionError(), KeyError("x")])
-async def test_what_is_a_bug_stays_what_it_is(edge: Edge, error: Exception) -> None:
+async def test_programming_errors_are_raised_unchanged(edge: Edge, error: Exception) -> None:
     edge.answer("GET", "/patients", exception=error)
     async with session() as nex:
         with pytest.raises(type(error)) as caught:
@@ -429,14 +429,14 @@ async def test_a_bug_in_a_login_reaches_the_caller(mocked: aioresponses) -> None
             await nex.patients.walk().count()
 
 
-async def test_cancellation_passes_untouched(edge: Edge) -> None:
+async def test_cancellation_is_raised_unchanged(edge: Edge) -> None:
     edge.answer("GET", "/patients", exception=cast("Exception", asyncio.CancelledError("mine")))
     async with session() as nex:
         with pytest.raises(asyncio.CancelledError, match="mine"):
             await nex.patients.walk().count()
 
 
-async def test_our_own_deadline_is_told_from_aiohttps_timeouts(loop: MovableLoop) -> None:
+async def test_our_deadline_is_distinguished_from_aiohttps_timeouts(loop: MovableLoop) -> None:
     """Over a socket: a timeout raised by a mock is never caused by the deadline."""
     server = RawServer(says=None)
     async with (

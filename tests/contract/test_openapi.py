@@ -129,7 +129,7 @@ def kept(endpoint: Endpoint[object], aspect: str) -> bool:
     return ("v3", dotted_name(endpoint), aspect) in KEPT
 
 
-def test_every_published_operation_has_one_row_and_one_method_and_the_reverse() -> None:
+def test_published_operations_rows_and_methods_correspond_one_to_one() -> None:
     ours = [(row.method, row.path) for version, _, row in ROWS if version == "v3"]
     assert LOGIN_REASON
     ours.append((LOGIN.method, LOGIN.path))
@@ -144,7 +144,9 @@ def test_every_published_operation_has_one_row_and_one_method_and_the_reverse() 
 
 
 @each_v3
-def test_the_filters_are_the_published_ones(endpoint: Endpoint[object], row: OperationSpec) -> None:
+def test_the_filters_match_the_published_ones(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     ours = {row.wire.get(name, name) for name in row.filters}
     assert ours == set(own_parameters(row)), (
         f"{dotted_name(endpoint)}: mend `filters` of its v3 row "
@@ -153,7 +155,7 @@ def test_the_filters_are_the_published_ones(endpoint: Endpoint[object], row: Ope
 
 
 @each_v3
-def test_what_is_required_is_required(endpoint: Endpoint[object], row: OperationSpec) -> None:
+def test_required_parameters_are_required(endpoint: Endpoint[object], row: OperationSpec) -> None:
     if kept(endpoint, "required"):
         return
     required = {name for name, one in own_parameters(row).items() if one.get("required")}
@@ -173,9 +175,7 @@ def test_practice_and_location_are_taken_where_they_are_published(
 
 
 @each_v3
-def test_filters_take_what_the_published_types_hold(
-    endpoint: Endpoint[object], row: OperationSpec
-) -> None:
+def test_filters_accept_the_published_types(endpoint: Endpoint[object], row: OperationSpec) -> None:
     kinds = keywords(endpoint)
     public = {row.wire.get(name, name): name.removesuffix("[]") for name in row.filters}
     for name, one in own_parameters(row).items():
@@ -183,7 +183,7 @@ def test_filters_take_what_the_published_types_hold(
 
 
 @each_v3
-def test_a_list_that_wants_one_filter_says_so(
+def test_a_list_that_requires_one_filter_names_it(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     """The document says it in prose only."""
@@ -201,7 +201,7 @@ def test_a_list_that_wants_one_filter_says_so(
 
 
 @each_v3
-def test_the_body_is_the_published_one(endpoint: Endpoint[object], row: OperationSpec) -> None:
+def test_the_body_matches_the_published_one(endpoint: Endpoint[object], row: OperationSpec) -> None:
     body = request_body(row)
     assert row.takes_body == (body is not None)
     if body is None:
@@ -278,7 +278,9 @@ def check_kind(kind: Any, schema: dict[str, Any], where: str) -> None:
 
 
 @each_v3
-def test_the_paging_is_the_published_one(endpoint: Endpoint[object], row: OperationSpec) -> None:
+def test_the_paging_matches_the_published_one(
+    endpoint: Endpoint[object], row: OperationSpec
+) -> None:
     names = set(parameters(row))
     if "end_cursor" in names:
         expected = Paging.CURSOR
@@ -296,7 +298,7 @@ def test_the_paging_is_the_published_one(endpoint: Endpoint[object], row: Operat
 
 
 @each_v3
-def test_the_published_statuses_and_no_others_count_as_success(
+def test_exactly_the_published_statuses_count_as_success(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     statuses = {int(status) for status in published(row)["responses"] if status.startswith("2")}
@@ -305,7 +307,7 @@ def test_the_published_statuses_and_no_others_count_as_success(
 
 
 @each_v3
-def test_the_record_is_where_it_is_published(
+def test_the_record_position_matches_the_published_one(
     endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     data = reply(row)
@@ -320,7 +322,5 @@ def test_the_record_is_where_it_is_published(
 
 
 @each_v3
-def test_writes_are_repeated_only_where_that_does_no_harm(
-    endpoint: Endpoint[object], row: OperationSpec
-) -> None:
+def test_only_safe_writes_are_repeated(endpoint: Endpoint[object], row: OperationSpec) -> None:
     assert row.safe == (row.method != "POST"), dotted_name(endpoint)

@@ -51,7 +51,7 @@ def sent(row: OperationSpec) -> set[str]:
 
 
 @each_row
-def test_a_route_takes_the_filters_of_its_row(
+def test_a_route_accepts_the_filters_of_its_row(
     version: str, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     route, where = route_of(version, row)
@@ -80,7 +80,7 @@ def test_a_route_counts_against_the_limit_of_its_row(
     )
 
 
-def test_what_a_route_knows_beyond_its_row_has_a_reason() -> None:
+def test_additional_filters_of_a_route_have_a_reason() -> None:
     rows = {(version, dotted_name(endpoint)) for version, endpoint, _ in ROWS}
     assert set(MORE_THAN_THE_ROW) <= rows
     assert all(reason for _, reason in MORE_THAN_THE_ROW.values())

@@ -69,14 +69,14 @@ def booking(**changes: object) -> NewAppointment:
     return cast("NewAppointment", fields)
 
 
-async def test_a_note_may_have_128_characters_and_no_more(recorder: ArgumentRecorder) -> None:
+async def test_a_note_has_at_most_128_characters(recorder: ArgumentRecorder) -> None:
     await Appointments(recorder).create(**booking(note="n" * 128))
     with pytest.raises(InvalidArgumentError, match="128") as refused:
         await Appointments(recorder).create(**booking(note="secret" * 30))
     assert "secret" not in str(refused.value)
 
 
-async def test_a_slots_time_is_passed_on_unchanged(recorder: ArgumentRecorder) -> None:
+async def test_a_slots_time_is_sent_unchanged(recorder: ArgumentRecorder) -> None:
     text = "2031-01-06T09:00:00.000-05:00"
     await Appointments(recorder).create(**booking(start_time=text))
     assert recorder.arguments is not None
@@ -99,13 +99,15 @@ async def test_a_booking_that_ends_before_it_starts_is_refused(recorder: Argumen
         await Appointments(recorder).create(**booking(end_time=NINE - timedelta(minutes=1)))
 
 
-async def test_a_block_names_no_patient(recorder: ArgumentRecorder) -> None:
+async def test_a_block_refuses_a_patient(recorder: ArgumentRecorder) -> None:
     await Appointments(recorder).create(**booking(patient_id=None, unavailable=True))
     assert recorder.arguments is not None
     assert "patient_id" not in recorder.arguments
 
 
-async def test_an_appointment_that_is_no_block_needs_a_patient(recorder: ArgumentRecorder) -> None:
+async def test_an_appointment_requires_a_patient_unless_it_is_a_block(
+    recorder: ArgumentRecorder,
+) -> None:
     with pytest.raises(InvalidArgumentError, match="patient_id"):
         await Appointments(recorder).create(**booking(patient_id=None))
 
@@ -116,13 +118,13 @@ def test_appointments_are_walked_forwards(recorder: ArgumentRecorder) -> None:
         Appointments(recorder).walk(start=NINE, end=NINE - timedelta(days=1))
 
 
-def test_appointments_need_times_with_a_zone(recorder: ArgumentRecorder) -> None:
+def test_appointment_times_require_a_zone(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="end is a date-time without a zone"):
         Appointments(recorder).walk(start=NINE, end=NINE.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize("version", ["v2", "v3.0.0"])
-def test_slots_need_a_provider_or_a_type(version: str) -> None:
+def test_slots_require_a_provider_or_a_type(version: str) -> None:
     with pytest.raises(InvalidArgumentError, match="pids, appointment_type_id"):
         planned(available_slots.LIST, version, start_date=TODAY, days=1)
     planned(available_slots.LIST, version, start_date=TODAY, days=1, pids=[3])
@@ -133,7 +135,7 @@ ONE_OF = [endpoint for endpoint in ENDPOINTS if endpoint.v3 is not None and endp
 
 
 @pytest.mark.parametrize("endpoint", ONE_OF, ids=lambda one: str(one.resource))
-def test_what_v3_refuses_without_a_filter_is_not_sent(endpoint: Endpoint[object]) -> None:
+def test_v3_lists_that_require_a_filter_are_refused_without_it(endpoint: Endpoint[object]) -> None:
     assert endpoint.v3 is not None
     needed: dict[str, object] = dict.fromkeys(endpoint.v3.required, TODAY)
     one_of = endpoint.v3.one_of
@@ -147,7 +149,7 @@ def test_what_v3_refuses_without_a_filter_is_not_sent(endpoint: Endpoint[object]
         planned(endpoint, "v3.0.0", **(needed | {name: value}))
 
 
-def test_an_appointment_of_v3_may_be_found_without_its_location() -> None:
+def test_an_appointment_of_v3_can_be_read_without_its_location() -> None:
     times: dict[str, object] = {"start": NINE, "end": NINE}
     found = planned(LIST_APPOINTMENTS, "v3.0.0", location_id=None, foreign_id="a", **times)
     assert "location_id" not in found.sent_filters
@@ -155,7 +157,7 @@ def test_an_appointment_of_v3_may_be_found_without_its_location() -> None:
         planned(LIST_APPOINTMENTS, "v2", location_id=None, foreign_id="a", **times)
 
 
-def test_a_filter_of_many_values_has_its_limit() -> None:
+def test_a_filter_with_several_values_has_a_maximum() -> None:
     times: dict[str, object] = {"start": NINE, "end": NINE}
     planned(LIST_APPOINTMENTS, "v3.0.0", patient_ids=range(1, 26), **times)
     with pytest.raises(InvalidArgumentError, match="patient_ids takes 25 values at most"):
@@ -215,7 +217,7 @@ def test_a_filter_of_the_other_version_is_refused(
         (LIST_APPOINTMENTS, "cancelled", {"start": NINE, "end": NINE}),
     ],
 )
-def test_a_filter_that_was_not_given_is_not_sent(
+def test_an_omitted_filter_is_not_sent(
     version: str, endpoint: Endpoint[object], name: str, more: dict[str, object]
 ) -> None:
     assert name not in planned(endpoint, version, **more).sent_filters
@@ -224,7 +226,7 @@ def test_a_filter_that_was_not_given_is_not_sent(
 
 
 @pytest.mark.parametrize("asked", [True, False, None])
-def test_creating_a_patient_is_safe_when_one_who_exists_will_do(asked: object) -> None:
+def test_creating_a_patient_is_safe_if_an_existing_one_may_be_returned(asked: object) -> None:
     fields: dict[str, object] = {"first_name": "Ada", "return_existing_if_match": asked}
     made = planned(patients.CREATE, "v3.0.0", **fields)
     assert made.safe is (asked is True)
@@ -286,7 +288,7 @@ def test_slots_need_at_least_one_day(recorder: ArgumentRecorder) -> None:
         AvailableSlots(recorder).walk(start_date=TODAY, days=0, pids=[3])
 
 
-def test_one_location_beside_several_is_refused(recorder: ArgumentRecorder) -> None:
+def test_one_location_together_with_several_is_refused(recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="lids"):
         AvailableSlots(recorder).walk(
             start_date=TODAY, days=1, pids=[3], lids=[7, 8], location_id=7
@@ -318,7 +320,7 @@ async def test_an_appointment_type_takes_time(recorder: ArgumentRecorder) -> Non
         await AppointmentTypes(recorder).create(name="Cleaning", minutes=0)
 
 
-def test_a_noun_shows_nothing_of_its_session(recorder: ArgumentRecorder) -> None:
+def test_the_repr_of_a_resource_shows_nothing_of_its_session(recorder: ArgumentRecorder) -> None:
     assert repr(Appointments(recorder)) == "<Appointments>"
 
 
@@ -332,14 +334,12 @@ def test_a_noun_shows_nothing_of_its_session(recorder: ArgumentRecorder) -> None
         (datetime(2026, 6, 1), "without a zone"),  # noqa: DTZ001 - which is the case
     ],
 )
-def test_a_start_that_is_no_moment_is_refused(
-    recorder: ArgumentRecorder, start: Any, says: str
-) -> None:
+def test_an_invalid_start_is_refused(recorder: ArgumentRecorder, start: Any, says: str) -> None:
     with pytest.raises(InvalidArgumentError, match=f"start .*{says}"):
         Appointments(recorder).walk(start=start, end=NINE)
 
 
-async def test_arguments_that_nobody_knows_are_refused_before_anything_is_sent(
+async def test_unknown_arguments_are_refused_before_anything_is_sent(
     recorder: ArgumentRecorder,
 ) -> None:
     unknown: dict[str, Any] = {"firstname": "A", "provider_id": 1}
@@ -379,7 +379,7 @@ EVERY_LIST = [
 
 
 @pytest.mark.parametrize(("endpoint", "version"), EVERY_LIST)
-def test_a_filter_of_none_is_as_good_as_none(endpoint: Endpoint[object], version: str) -> None:
+def test_a_filter_of_none_is_omitted(endpoint: Endpoint[object], version: str) -> None:
     row = endpoint.v2 if version == "v2" else endpoint.v3
     assert row is not None
     samples = {"start": NINE, "end": NINE, "start_date": TODAY, "days": 3, "subdomain": "demo"}
@@ -411,16 +411,14 @@ def test_a_phone_number_is_searched_as_ten_digits(given: str, recorder: Argument
 
 
 @pytest.mark.parametrize("given", ["555-0133", "", "22125550133", "212555013x"])
-def test_a_phone_number_that_cannot_be_ten_digits_is_refused(
-    given: str, recorder: ArgumentRecorder
-) -> None:
+def test_an_invalid_phone_number_is_refused(given: str, recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="ten digits") as caught:
         Patients(recorder).walk(phone_number=given)
     assert recorder.arguments is None
     assert "555" not in str(caught.value)
 
 
-async def test_all_missing_fields_are_named_at_once(recorder: ArgumentRecorder) -> None:
+async def test_all_missing_fields_are_named_together(recorder: ArgumentRecorder) -> None:
     create: Any = Patients(recorder).create
     with pytest.raises(
         InvalidArgumentError,
@@ -436,7 +434,7 @@ async def test_all_missing_fields_are_named_at_once(recorder: ArgumentRecorder) 
     assert recorder.arguments is None
 
 
-async def test_a_field_where_none_means_something_may_be_none(recorder: ArgumentRecorder) -> None:
+async def test_a_field_where_none_has_a_meaning_may_be_none(recorder: ArgumentRecorder) -> None:
     await Appointments(recorder).create(
         patient_id=None, provider_id=7, start_time=NINE, unavailable=True
     )

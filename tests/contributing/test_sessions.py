@@ -47,7 +47,7 @@ def test_the_page_names_every_session(listed: dict[str, str]) -> None:
     assert sorted(named) == sorted(listed)
 
 
-def test_the_page_says_what_the_readme_says_about_setting_up() -> None:
+def test_the_page_and_the_readme_agree_on_the_setup() -> None:
     readme, page = (Path(ROOT / name).read_text() for name in ("README.md", PAGE.name))
     for part in ('-U "pip>=25.1"', '-e ".[cli]" --group dev'):
         assert part in readme

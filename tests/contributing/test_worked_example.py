@@ -64,7 +64,7 @@ def do(step: Step, tree: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_each_step_of_the_page_says_the_next_one_and_the_last_is_green(tree: Path) -> None:
+def test_each_step_names_the_next_one_and_the_last_succeeds(tree: Path) -> None:
     for step in STEPS:
         do(step, tree)
     for table in ("operations", "guarantees", "added"):
@@ -74,7 +74,7 @@ def test_each_step_of_the_page_says_the_next_one_and_the_last_is_green(tree: Pat
         assert "lab_cases" in output
 
 
-def test_every_step_but_the_last_two_announces_the_next() -> None:
+def test_every_step_but_the_last_two_names_the_next() -> None:
     assert [step.title.split(":")[0] for step in STEPS] == [f"Step {n}" for n in range(1, 7)]
     assert all(step.patches and step.commands for step in STEPS)
     assert [bool(step.announced) for step in STEPS] == [True] * 4 + [False] * 2
@@ -90,7 +90,7 @@ def test_the_page_says_that_its_list_is_invented_and_it_is() -> None:
     assert "**The list of this example is invented.**" in PAGE.read_text(encoding="utf-8")
 
 
-def test_a_patch_whose_surroundings_are_gone_says_so(tmp_path: Path) -> None:
+def test_a_patch_without_its_context_raises(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one\ntwo\n")
     patch = "--- a.py\n@@\n one\n+and a half\n two\n"
     apply(patch, tmp_path)
@@ -99,6 +99,6 @@ def test_a_patch_whose_surroundings_are_gone_says_so(tmp_path: Path) -> None:
         apply(patch, tmp_path)
 
 
-def test_a_patch_of_a_file_that_is_not_there_makes_it(tmp_path: Path) -> None:
+def test_a_patch_of_a_missing_file_creates_it(tmp_path: Path) -> None:
     apply("--- b.py\n@@\n+one\n+two\n", tmp_path)
     assert (tmp_path / "b.py").read_text() == "one\ntwo\n"

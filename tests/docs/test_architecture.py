@@ -26,13 +26,13 @@ def modules(root: ET.Element) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_drawing_is_the_one_the_script_makes(name: str) -> None:
+def test_the_drawing_matches_the_scripts_output(name: str) -> None:
     there = (DOCS / name).read_text(encoding="utf-8")
     assert there == DRAWINGS[name](), "python -m tests.docs.diagrams"
     assert f"]({name})" in PAGE
 
 
-def test_the_layers_are_those_of_the_contract() -> None:
+def test_the_layers_match_the_contract() -> None:
     groups = [one for one in drawing("layers.svg").iter(f"{SVG}g") if one.get("class") == "group"]
     assert [modules(one) for one in groups] == layers()
     assert list(ABOUT) == [names[0] for names in layers()]
@@ -46,7 +46,7 @@ def test_every_label_names_a_module(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pure_modules_are_shown_as_such(name: str) -> None:
+def test_pure_modules_are_marked(name: str) -> None:
     """A chip and its label follow each other."""
     last = ""
     for one in drawing(name).iter():
@@ -58,14 +58,14 @@ def test_pure_modules_are_shown_as_such(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_has_a_title_and_can_be_read_in_the_dark(name: str) -> None:
+def test_the_drawing_has_a_title_and_a_dark_mode(name: str) -> None:
     root = drawing(name)
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title")
     assert "prefers-color-scheme: dark" in (root.findtext(f"{SVG}style") or "")
 
 
-def test_the_page_names_modules_that_are_there() -> None:
+def test_the_page_names_existing_modules() -> None:
     named = set(
         re.findall(r"`((?:_protocol|_client|pagination|sandbox)\.\w+|session|codec)`", PAGE)
     )

@@ -69,7 +69,7 @@ async def test_the_copy_is_in_the_database(
     assert records >= len(rows)
 
 
-async def test_the_pull_feeds_every_patient_and_forgets_its_checkpoint(
+async def test_the_pull_handles_every_patient_and_discards_its_checkpoint(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     found: dict[str | None, list[int]] = {}
@@ -118,7 +118,7 @@ def test_every_python_block_of_the_page_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("page", [PAGE, README], ids=["bulk", "readme"])
-def test_every_command_shown_is_one(page: Path) -> None:
+def test_every_shown_command_exists(page: Path) -> None:
     lines = [line for text in blocks(page, "sh") for line in text.splitlines()]
     commands = [line for line in lines if line.startswith("nexhealth ")]
     assert len(commands) >= 4
@@ -134,7 +134,7 @@ def test_the_table_of_guarantees_has_a_row_for_each_list_of_the_catalogue() -> N
     assert sorted(rows) == sorted({*resources("v2"), *resources("v3")})
 
 
-def test_what_the_page_says_of_targets_is_so() -> None:
+def test_the_statements_about_targets_are_true() -> None:
     folder = Path(export.__path__[0])
     named = set(re.findall(r"`(\w+Target)\(", TEXT))
     source = "".join(one.read_text(encoding="utf-8") for one in folder.glob("*.py"))

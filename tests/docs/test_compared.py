@@ -28,35 +28,39 @@ def names() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_the_figures_are_those_of_the_results(part: Part) -> None:
+def test_the_figures_match_the_results(part: Part) -> None:
     assert part.stands(), "python -m tests.docs.comparison"
 
 
-async def test_the_pager_by_hand_reads_a_list_that_stands_still(names: dict[str, Any]) -> None:
+async def test_the_handwritten_pager_reads_a_stable_list(names: dict[str, Any]) -> None:
     async with Sandbox(patients=30) as sandbox, names["signed_in"](sandbox) as http:
         found = [patient["id"] async for patient in names["patients_by_hand"](http, sandbox)]
         assert found == list(sandbox.patients.ids)
 
 
-async def test_pages_that_shift_cost_the_pager_a_record_and_the_walk_none(
+async def test_shifting_pages_cost_the_handwritten_pager_a_record_and_the_walk_none(
     names: dict[str, Any],
 ) -> None:
     assert "By hand one patient is missing" in TEXT
     assert await names["missed"]() == (1, 0)
 
 
-async def test_the_pager_never_ends_in_v3_and_the_walk_does(names: dict[str, Any]) -> None:
+async def test_the_handwritten_pager_never_ends_in_v3_and_the_walk_does(
+    names: dict[str, Any],
+) -> None:
     assert "By hand 200 records come" in TEXT
     assert "of only 10 patients" in TEXT
     assert await names["pages_until_patience_ends"]() == (200, 10, 30)
 
 
-async def test_a_lost_answer_books_twice_by_hand_and_once_here(names: dict[str, Any]) -> None:
+async def test_a_lost_response_books_twice_in_handwritten_code_and_once_here(
+    names: dict[str, Any],
+) -> None:
     assert "By hand the patient has two appointments" in TEXT
     assert await names["booked"]() == (2, 1)
 
 
-async def test_an_ignored_filter_finds_strangers_by_hand_and_is_an_error_here(
+async def test_an_ignored_filter_returns_others_in_handwritten_code_and_raises_here(
     names: dict[str, Any], nexhealth: NexHealth, nexhealth_sandbox: Sandbox
 ) -> None:
     assert "By hand five patients" in TEXT
@@ -68,7 +72,7 @@ async def test_an_ignored_filter_finds_strangers_by_hand_and_is_an_error_here(
         walk(search="Nobody")
 
 
-def test_the_results_bear_out_what_is_called_better_by_hand() -> None:
+def test_the_results_confirm_where_handwritten_code_is_better() -> None:
     light = result_rows("Pulling light records, 1,000 a page")
     assert float(light["aiohttp + orjson, dicts"][0]) < float(light["**walk, models**"][0])
     imports = result_rows("Import")

@@ -10,13 +10,13 @@ TEXT = (DOCS / "decisions.md").read_text(encoding="utf-8")
 ENTRIES = re.split(r"^## (?=\d+\. )", TEXT, flags=re.MULTILINE)[1:]
 
 
-def test_entries_are_counted_through() -> None:
+def test_entries_are_numbered_consecutively() -> None:
     numbers = [int(entry.partition(".")[0]) for entry in ENTRIES]
     assert numbers == list(range(1, len(ENTRIES) + 1))
     assert ENTRIES
 
 
-def test_every_entry_has_all_its_parts_in_order() -> None:
+def test_every_entry_has_all_parts_in_order() -> None:
     for entry in ENTRIES:
         title, _, day, _, *rest = entry.strip().splitlines()
         assert re.fullmatch(r"\d{1,2} [A-Z][a-z]+ 20\d\d\.", day), title
@@ -25,7 +25,7 @@ def test_every_entry_has_all_its_parts_in_order() -> None:
         assert heads == ["Decided:", "Why:", "Turned down:", "Shows in"], title
 
 
-def test_every_entry_shows_somewhere() -> None:
+def test_every_entry_names_an_existing_place() -> None:
     for entry in ENTRIES:
         shows = entry.split("**Shows in**")[1]
         assert "](" in shows, entry.partition("\n")[0]

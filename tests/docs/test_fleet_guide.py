@@ -67,7 +67,7 @@ async def test_web_processes_share_a_session_for_each_lifespan(
         assert found == [one.subdomain for one in fleet.sandbox.practices]
 
 
-async def test_a_pull_is_begun_worked_off_and_asked_after(database: str, redis_url: str) -> None:
+async def test_a_pull_can_be_begun_processed_and_queried(database: str, redis_url: str) -> None:
     names = block("fleet_pull")
     async with worker_group(database, redis_url, patients=10, practices=1) as fleet:
         pull = await names["begin"](fleet.nex, database, redis_url)
@@ -85,9 +85,7 @@ async def _worked_off(fleet: WorkerGroup) -> None:
     await fleet.work_off()
 
 
-async def test_a_session_is_called_from_code_that_is_not_async(
-    database: str, redis_url: str
-) -> None:
+async def test_a_session_can_be_used_from_synchronous_code(database: str, redis_url: str) -> None:
     names = block("class Office")
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         sandbox = fleet.sandbox
@@ -121,7 +119,7 @@ def broker() -> Iterator[StubBroker]:
     dramatiq.set_broker(before)
 
 
-async def test_the_same_shards_are_read_by_dramatiq(
+async def test_the_same_shards_can_be_read_by_dramatiq(
     database: str, redis_url: str, broker: StubBroker
 ) -> None:
     office_of = block("class Office")["Office"]
@@ -151,7 +149,7 @@ async def test_the_same_shards_are_read_by_dramatiq(
         await fleet.check_truth(LISTS)
 
 
-def test_the_tables_are_those_that_the_arithmetic_gives() -> None:
+def test_the_tables_match_the_arithmetic() -> None:
     text = PAGE.read_text(encoding="utf-8")
     found = re.search(r"<!-- sizing -->\n(.*)<!-- end of sizing -->", text, re.DOTALL)
     assert found is not None
@@ -167,7 +165,7 @@ def test_ten_times_the_practices_take_ten_times_as_long(version: str) -> None:
     assert sizing(100, "v2", drift="watch").seconds < sizing(100, "v2").seconds
 
 
-def test_what_the_page_says_of_the_sizes_is_so() -> None:
+def test_the_statements_about_sizes_are_true() -> None:
     night = 10 * 3600
     assert sizing(300, "v2").seconds < night < sizing(10_000, "v2").seconds
     assert sizing(10_000, "v2", refresh=True).seconds < 2 * 3600

@@ -23,13 +23,13 @@ def blocks(guide: str) -> list[str]:
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_recipes_are_parts_of_the_examples_as_they_are(guide: str) -> None:
+def test_recipes_equal_the_examples(guide: str) -> None:
     text = (DOCS / guide).read_text(encoding="utf-8")
     assert included(text) == text, "python -m tests.docs.recipes"
     assert text.count("<!-- recipe: ") == text.count("```python") > 5
 
 
-def test_a_recipe_brings_decorators_and_comments_along() -> None:
+def test_a_recipe_includes_decorators_and_comments() -> None:
     assert recipe("aiohttp_app.py", ["refusals"]).startswith("@web.middleware\n")
     assert recipe("fastapi_app.py", ["_STATUSES"]).startswith("# What a visitor is told.")
     with pytest.raises(KeyError):
@@ -42,7 +42,7 @@ def test_every_example_is_in_the_guide() -> None:
         assert f"<!-- recipe: {example.name} " in guide
 
 
-def test_the_table_of_statuses_is_that_of_the_example() -> None:
+def test_the_table_of_statuses_matches_the_example() -> None:
     guide = (DOCS / "backends.md").read_text(encoding="utf-8")
     table = load_example("fastapi_app")._STATUSES
     rows = re.findall(r"^\| (`[^|]*) \| (\d{3})", guide, re.MULTILINE)
@@ -55,7 +55,7 @@ def test_the_table_of_statuses_is_that_of_the_example() -> None:
 
 @pytest.mark.parametrize("version", ["auto", "v3"])
 @pytest.mark.parametrize("nth", range(len(blocks("testing.md"))))
-def test_what_the_guide_shows_of_tests_runs(
+def test_the_test_code_of_the_guide_runs(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, nth: int, version: str
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_VERSION")
@@ -79,5 +79,5 @@ def test_every_fixture_and_helper_is_in_the_guide() -> None:
         assert f"`{name}" in guide, name
 
 
-def test_the_guides_are_where_the_tests_look() -> None:
+def test_the_guides_exist_where_the_tests_expect_them() -> None:
     assert {path.name for path in Path(DOCS).glob("*.md")} >= {*GUIDES, "testing.md"}

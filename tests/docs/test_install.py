@@ -34,7 +34,7 @@ def places() -> Iterator[tuple[Path, str]]:
                 yield file, line
 
 
-def test_all_places_spell_the_line_alike_and_name_extras_that_are_there() -> None:
+def test_all_places_show_the_same_command_with_existing_extras() -> None:
     seen = dict[str, int]()
     for file, line in places():
         found = LINE.findall(line)
@@ -47,7 +47,7 @@ def test_all_places_spell_the_line_alike_and_name_extras_that_are_there() -> Non
     assert {"cli", "duckdb", "redis", "workers", "otel", "dlt", "zstd", "parquet"} <= seen.keys()
 
 
-def test_no_page_or_message_spells_another_way_to_add_an_extra() -> None:
+def test_no_page_or_message_shows_another_command_for_an_extra() -> None:
     for file in [*(ROOT / "nexhealth_async").rglob("*.py"), *(ROOT / "docs").rglob("*.md")]:
         text = file.read_text(encoding="utf-8")
         for line in re.findall(r".*pip install.*\.\[.*", text):  # from a clone
@@ -56,7 +56,7 @@ def test_no_page_or_message_spells_another_way_to_add_an_extra() -> None:
 
 
 @pytest.mark.skipif(find_spec("pip") is None, reason="this environment has no pip")
-def test_pip_follows_the_line_where_no_index_has_the_package() -> None:
+def test_the_command_works_with_pip_before_the_package_is_published() -> None:
     if distribution("nexhealth-async").read_text("direct_url.json") is None:
         pytest.skip("the package was installed from an index")
     (extra, *_) = LINE.findall((ROOT / "README.md").read_text(encoding="utf-8"))

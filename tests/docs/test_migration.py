@@ -59,7 +59,7 @@ def test_every_operation_that_differs_is_in_a_table() -> None:
             assert re.search(rf"`{re.escape(name.removesuffix('.walk'))}(\.walk)?`", tables), name
 
 
-def test_what_is_gone_has_something_instead() -> None:
+def test_removed_operations_have_a_replacement() -> None:
     gone = {f"{one.resource}.{one.verb}" for one in ENDPOINTS if one.v2 and not one.v3}
     assert gone == set(INSTEAD)
     v3 = {f"{one.resource}.{one.verb}" for one in operations() if one.version == "v3"}
@@ -68,7 +68,7 @@ def test_what_is_gone_has_something_instead() -> None:
         assert name in v3
 
 
-def test_what_has_nothing_instead_is_named_when_the_site_is_built(
+def test_operations_without_a_replacement_are_named_when_the_site_is_built(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(version_tables, "INSTEAD", {})
@@ -76,7 +76,7 @@ def test_what_has_nothing_instead_is_named_when_the_site_is_built(
         with_tables("<!-- table: gone -->\n")
 
 
-def test_the_known_changes_of_filters_are_found() -> None:
+def test_the_known_changes_of_filters_are_listed() -> None:
     found = filter_changes()
     assert ("procedures.walk", "updated_since", "updated_after", "updated_since") in found
     assert ("appointments.walk", "patient_ids", "patient_id", "patient_ids[]") in found
@@ -84,7 +84,7 @@ def test_the_known_changes_of_filters_are_found() -> None:
     assert ("insurance_coverages.walk", "patient_id", "in the path", "patient_id") in found
 
 
-def test_what_one_version_lacks_is_told_without_asking(sandbox: Sandbox) -> None:
+def test_a_missing_operation_is_reported_without_a_request(sandbox: Sandbox) -> None:
     only_in = named("only_in")
     nex = NexHealth()
     assert only_in(nex, "v2") == set(INSTEAD)
@@ -92,7 +92,7 @@ def test_what_one_version_lacks_is_told_without_asking(sandbox: Sandbox) -> None
     assert not sandbox.requests
 
 
-async def test_both_versions_run_in_one_session_with_one_login(sandbox: Sandbox) -> None:
+async def test_both_versions_work_in_one_session_with_one_login(sandbox: Sandbox) -> None:
     seen_differently = named("seen_differently")
     assert await seen_differently(sandbox.subdomain, sandbox.location_id) == set()
     versions = [one.headers["nex-api-version"] for one in sandbox.seen("GET", "/patients")]
@@ -100,7 +100,7 @@ async def test_both_versions_run_in_one_session_with_one_login(sandbox: Sandbox)
     assert sandbox.logins == 1
 
 
-async def test_includes_of_lists_are_had_record_by_record(sandbox: Sandbox) -> None:
+async def test_includes_of_lists_are_replaced_by_reads_of_records(sandbox: Sandbox) -> None:
     async with NexHealth(version="v3") as nex:
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         found = [patient async for patient in named("with_visits")(location)]
@@ -108,7 +108,7 @@ async def test_includes_of_lists_are_had_record_by_record(sandbox: Sandbox) -> N
     assert all(patient.upcoming_appts is not None for patient in found)
 
 
-async def test_webhooks_move_once_however_often_they_are_moved(sandbox: Sandbox) -> None:
+async def test_moving_webhooks_is_idempotent(sandbox: Sandbox) -> None:
     url, events = "https://hooks.example.com/nexhealth", ["appointment_updated"]
     practices = [one.subdomain for one in sandbox.practices]
     async with NexHealth() as old:
@@ -121,7 +121,7 @@ async def test_webhooks_move_once_however_often_they_are_moved(sandbox: Sandbox)
     assert [row["version"] for row in sandbox.world.webhook_subscriptions] == ["v3", "v3"]
 
 
-async def test_what_is_said_of_lists_by_cursor_holds(sandbox: Sandbox) -> None:
+async def test_the_statements_about_cursor_lists_are_true(sandbox: Sandbox) -> None:
     async with NexHealth(version="v3") as nex:
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         with pytest.raises(UsageError):
@@ -136,7 +136,7 @@ async def test_what_is_said_of_lists_by_cursor_holds(sandbox: Sandbox) -> None:
             ).patients.walk(after=pages[0].resume)
 
 
-async def test_each_version_says_which_one_has_what_it_lacks(sandbox: Sandbox) -> None:
+async def test_each_version_names_the_one_that_has_a_missing_operation(sandbox: Sandbox) -> None:
     until = sandbox.clock.today() + timedelta(days=1)
     async with NexHealth() as nex:
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
@@ -147,7 +147,7 @@ async def test_each_version_says_which_one_has_what_it_lacks(sandbox: Sandbox) -
     assert not sandbox.seen("GET", "/claims")
 
 
-async def test_nothing_is_sent_that_was_not_asked_for(sandbox: Sandbox) -> None:
+async def test_no_unexpected_request_is_sent(sandbox: Sandbox) -> None:
     day = sandbox.clock.today()
     for version in ("v2", "v3"):
         sandbox.clear()

@@ -55,14 +55,14 @@ def test_every_python_block_is_run_here() -> None:
     assert len(blocks()) == 7
 
 
-async def test_the_difference_of_snapshots_tells_what_a_walk_took(sandbox: Sandbox) -> None:
+async def test_a_difference_of_snapshots_has_the_counts_of_a_walk(sandbox: Sandbox) -> None:
     count_patients = block("count_patients")["count_patients"]
     count, text = await count_patients(sandbox.subdomain, sandbox.location_id)
     assert count == 40
     assert text.startswith("2 requests, 0 of them again, 40 records, 0.0 s")
 
 
-def test_counters_are_a_page_that_prometheus_reads() -> None:
+def test_counters_form_a_prometheus_page() -> None:
     stats = Stats(requests=3, waited_rate=0.5)
     stats.operations["GET /patients/{id}"] += 3
     stats.failures["RateLimitError"] += 1
@@ -74,7 +74,7 @@ def test_counters_are_a_page_that_prometheus_reads() -> None:
     assert all(sample.fullmatch(line) for line in lines if not line.startswith("# TYPE "))
 
 
-async def test_the_hook_reports_what_failed(
+async def test_the_hook_reports_failures(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "clinic.nexhealth"):
@@ -106,7 +106,7 @@ class _Logger:
         self.said.append((event, fields))
 
 
-async def test_a_logger_that_binds_fields_gets_them(sandbox: Sandbox) -> None:
+async def test_a_logger_with_bound_fields_receives_them(sandbox: Sandbox) -> None:
     logger = _Logger()
     await _one_good_one_bad(NexHealth(hooks=[block("class Bound")["Bound"](logger)]), sandbox)
     assert [(event, fields["status"]) for event, fields in logger.said] == [
@@ -114,7 +114,7 @@ async def test_a_logger_that_binds_fields_gets_them(sandbox: Sandbox) -> None:
     ]
 
 
-async def test_a_pull_within_a_budget_goes_on_later(
+async def test_a_pull_within_a_budget_continues_later(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = block("budget=budget")
@@ -145,7 +145,7 @@ async def test_the_session_has_spans(sandbox: Sandbox, monkeypatch: pytest.Monke
     assert begun == ["POST /authenticates", *["GET /patients/{id}"] * 2]
 
 
-def test_the_tables_name_what_the_integration_sends() -> None:
+def test_the_tables_match_the_integration() -> None:
     page = PAGE.read_text(encoding="utf-8")
     names = [
         value

@@ -24,12 +24,12 @@ def lines() -> Iterator[tuple[str, list[str]]]:
             yield noun, [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_every_table_has_its_place_on_one_page() -> None:
+def test_every_table_occurs_on_one_page() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
     assert sorted(re.findall(r"^<!-- table: (\w+) -->$", pages, re.MULTILINE)) == sorted(TABLES)
 
 
-def test_every_operation_is_on_the_page_once_with_all_that_is_known_of_it() -> None:
+def test_every_operation_is_on_the_page_once_with_all_its_facts() -> None:
     replies = {
         "one": "single",
         "whole list": "whole",
@@ -63,7 +63,7 @@ def test_no_table_is_wider_than_four_short_columns() -> None:
     assert max(len(cells[0]) + len(cells[2]) + len(cells[3]) for _, cells in lines()) < 70
 
 
-def test_the_limits_told_are_those_that_are_kept() -> None:
+def test_the_documented_limits_match_the_code() -> None:
     limits = Rates()
     for name in ("slow", "people", "other"):
         assert f"*{name}*" in TEXT
@@ -77,7 +77,7 @@ def test_the_limits_told_are_those_that_are_kept() -> None:
     assert f"{limits.overall.count} a second hold for all of them together" in TEXT
 
 
-def test_the_page_says_which_lists_the_api_shortens_by_itself() -> None:
+def test_the_page_names_the_lists_that_the_api_filters_by_default() -> None:
     shortened = set[str]()
     noun = ""
     for line in TEXT.splitlines():

@@ -56,7 +56,7 @@ def account(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     [(name, account) for name in PAGES for account in ACCOUNTS.get(name, ("v3",))],
     indirect=["account"],
 )
-def test_a_page_runs_from_top_to_bottom_and_prints_what_it_says(
+def test_a_page_runs_from_top_to_bottom_and_prints_its_output(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "REDIS_URL" in TEXTS[name]:
@@ -104,7 +104,7 @@ def test_the_blocks_of_every_page_are_correctly_typed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_shown_is_one(name: str) -> None:
+def test_every_shown_command_exists(name: str) -> None:
     lines = [line for _, _, text in code_of(DOCS / f"{name}.md", "sh") for line in text.split("\n")]
     for line in lines:
         if line.startswith("nexhealth "):
@@ -112,7 +112,7 @@ def test_every_command_shown_is_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_lead_to_headings_that_are_there(name: str) -> None:
+def test_links_to_headings_are_valid(name: str) -> None:
     for file, anchor in re.findall(r"\]\(([\w./-]+\.md)?#([\w-]+)\)", TEXTS[name]):
         text = (DOCS / (file or f"{name}.md")).read_text(encoding="utf-8")
         headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
@@ -120,7 +120,7 @@ def test_links_lead_to_headings_that_are_there(name: str) -> None:
         assert anchor in slugs, file
 
 
-def test_the_limits_are_those_of_the_code() -> None:
+def test_the_limits_match_the_code() -> None:
     limits = Rates()
     for kept in ("overall", "slow", "people", "other"):
         limit = getattr(limits, kept)
@@ -130,7 +130,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         )
 
 
-def test_a_token_is_renewed_and_dead_when_the_page_says() -> None:
+def test_token_renewal_and_expiry_match_the_page() -> None:
     def token(lifetime: float) -> Token:
         return Token(value="invented", generation=1, requested_at=0.0, lifetime=lifetime)
 
@@ -159,7 +159,7 @@ FAULTS: list[tuple[str, NexHealthError]] = [
 
 
 @pytest.mark.parametrize(("what", "error"), FAULTS)
-def test_the_rule_of_repeating_is_that_of_the_code(what: str, error: NexHealthError) -> None:
+def test_the_retry_rules_match_the_code(what: str, error: NexHealthError) -> None:
     words = {Retry: "again", GiveUp: "the error", ReportUnknown: "`OutcomeUnknownError`"}
     (row,) = [line for line in TEXTS["retries"].split("\n") if line.startswith(f"| {what} |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
@@ -168,7 +168,7 @@ def test_the_rule_of_repeating_is_that_of_the_code(what: str, error: NexHealthEr
         assert cell.startswith(words[type(decision)])
 
 
-def test_the_options_of_repeating_have_the_defaults_of_the_page() -> None:
+def test_the_retry_options_have_the_documented_defaults() -> None:
     policy = RetryPolicy()
     rows = re.findall(r"^\| (`retry\..*?) \| (.*?) \|", TEXTS["retries"], re.MULTILINE)
     told = {
@@ -182,7 +182,7 @@ def test_the_options_of_repeating_have_the_defaults_of_the_page() -> None:
     assert told == {name: getattr(policy, name) for name in told}
 
 
-def test_every_creation_can_be_settled_by_the_page() -> None:
+def test_every_creation_can_be_settled_as_the_page_says() -> None:
     page = TEXTS["retries"]
     unsafe = {one.resource for one in NexHealth("invented").endpoints() if not one.safe}
     named = {
@@ -214,7 +214,7 @@ REPAIRS: list[tuple[str, bytes, object]] = [
 
 
 @pytest.mark.parametrize(("told", "sent", "read"), REPAIRS)
-def test_what_is_repaired_is_what_the_page_says(told: str, sent: bytes, read: object) -> None:
+def test_the_repairs_match_the_page(told: str, sent: bytes, read: object) -> None:
     assert f"\n| {told} |" in TEXTS["decoding"]
     patient, repaired = Codec().decode(Patient, b'{"id": 1, %s}' % sent)
     name = sent.split(b'"')[1].decode()
@@ -222,7 +222,7 @@ def test_what_is_repaired_is_what_the_page_says(told: str, sent: bytes, read: ob
     assert len(repaired) == 1
 
 
-def test_dates_money_and_lists_are_read_as_the_page_says() -> None:
+def test_dates_money_and_lists_are_read_as_documented() -> None:
     codec = Codec()
     patient, _ = codec.decode(Patient, b'{"id": 1, "bio": {"date_of_birth": "1990-05-17T00:00Z"}}')
     assert patient.bio is not None

@@ -17,7 +17,7 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_to_files_lead_somewhere(page: str) -> None:
+def test_links_to_files_exist(page: str) -> None:
     here = ROOT / page
     targets = _LINK.findall(here.read_text(encoding="utf-8"))
     missing = [target for target in targets if not (here.parent / target).exists()]

@@ -55,7 +55,7 @@ async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
         yield sandbox
 
 
-def test_the_fifteen_lines_run_as_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_fifteen_lines_run_as_written(capsys: pytest.CaptureFixture[str]) -> None:
     block("asyncio.run(main())")
     assert capsys.readouterr().out == SHOWN
 
@@ -81,7 +81,7 @@ async def test_the_web_backend_serves_a_patient(sandbox: Sandbox) -> None:
     await runner.cleanup()
 
 
-async def test_the_bulk_copy_holds_every_patient_and_refreshes(
+async def test_the_bulk_copy_contains_every_patient_and_refreshes(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     refresh = block("async def refresh")["refresh"]
@@ -97,7 +97,7 @@ async def test_the_bulk_copy_holds_every_patient_and_refreshes(
         sandbox.patients.insert(created_at=now, updated_at=now)
 
 
-async def test_the_booking_books_once_and_knows_the_patient_again(sandbox: Sandbox) -> None:
+async def test_the_booking_example_books_once_and_finds_the_patient_again(sandbox: Sandbox) -> None:
     book = block("async def book")["book"]
     async with NexHealth() as nex:
         day = sandbox.clock.today().date() + timedelta(days=3)
@@ -110,7 +110,7 @@ async def test_the_booking_books_once_and_knows_the_patient_again(sandbox: Sandb
     assert isinstance(day, date)
 
 
-async def test_the_receiver_hands_each_signed_event_on_once(
+async def test_the_receiver_example_handles_each_signed_event_once(
     sandbox: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,13 +132,13 @@ async def test_the_receiver_hands_each_signed_event_on_once(
     assert capsys.readouterr().out == f"appointment_updated {id}\n"
 
 
-async def test_the_fixtures_serve_users_tests(
+async def test_the_fixtures_work_in_users_tests(
     nexhealth_sandbox: Sandbox, nexhealth: NexHealth
 ) -> None:
     await block("def test_my_import")["test_my_import"](nexhealth_sandbox, nexhealth)
 
 
-def test_the_versions_are_told_before_anything_else_of_the_api() -> None:
+def test_the_versions_come_before_everything_else_about_the_api() -> None:
     story = README.split("## Two versions of the API\n")[1].split("\n## ")[0].strip()
     assert len(story.splitlines()) == 5
     for word in ("NexHealth(version=", "NEXHEALTH_API_VERSION", "count()", "NotInVersionError"):
@@ -146,7 +146,7 @@ def test_the_versions_are_told_before_anything_else_of_the_api() -> None:
     assert README.index(story) < README.index("## Walking")
 
 
-async def test_what_the_readme_says_of_the_versions_holds(sandbox: Sandbox, account: str) -> None:
+async def test_the_statements_about_versions_are_true(sandbox: Sandbox, account: str) -> None:
     async with NexHealth() as nex:
         assert nex.version == {"v2": "v2", "v3": "v3.0.0"}[account]
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
@@ -161,7 +161,7 @@ async def test_what_the_readme_says_of_the_versions_holds(sandbox: Sandbox, acco
                 await anext(location.patients.walk(include=["upcoming_appts"]))
 
 
-def test_the_operations_are_on_their_own_page() -> None:
+def test_the_operations_have_a_separate_page() -> None:
     assert "(docs/operations.md)" in README
     assert "| method |" not in README
 

@@ -18,13 +18,13 @@ TITLES = [part.partition("\n")[0] for part in PARTS]
 WAYS = ("documented", "observed", "guessed", "open")
 
 
-def test_no_surprise_comes_twice() -> None:
+def test_no_surprise_occurs_twice() -> None:
     assert TITLES
     assert len(set(TITLES)) == len(TITLES)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=TITLES)
-def test_it_says_how_it_is_known_and_what_is_done(part: str) -> None:
+def test_an_entry_says_how_it_is_known_and_what_the_library_does(part: str) -> None:
     known = re.search(r"^- \*Known:\* (\w+)", part, re.MULTILINE)
     here = re.search(r"^- \*Here:\* (.+)$", part, re.MULTILINE)
     assert known
@@ -33,19 +33,19 @@ def test_it_says_how_it_is_known_and_what_is_done(part: str) -> None:
     assert here
 
 
-def test_the_ways_of_knowing_are_explained() -> None:
+def test_the_kinds_of_evidence_are_explained() -> None:
     head = TEXT.partition("## Access")[0]
     assert [way for way in WAYS if f"**{way.capitalize()}**" in head] == list(WAYS)
 
 
-def test_every_error_named_exists() -> None:
+def test_every_named_error_exists() -> None:
     named = {name for name in re.findall(r"`([A-Z]\w+)[`(]", TEXT) if hasattr(errors, name)}
     others = set(re.findall(r"`([A-Z]\w+)`", TEXT)) - named
     assert named
     assert others <= {"Decimal"}
 
 
-def test_every_method_named_exists() -> None:
+def test_every_named_method_exists() -> None:
     calls = set(re.findall(r"`(?:nex\.)?([a-z_]+)\.([a-z_]+)(?:\(.*?\))?`", TEXT))
     nex = NexHealth("no-key-is-needed-to-look")
     spoken_of = {(noun, verb) for noun, verb in calls if noun != "page" and hasattr(nex, noun)}
@@ -56,7 +56,7 @@ def test_every_method_named_exists() -> None:
 
 
 @pytest.mark.parametrize(("version", "most"), [("v2", "300"), ("v3", "1000")])
-async def test_the_largest_documented_page_is_asked_for(version: str, most: str) -> None:
+async def test_the_largest_documented_page_size_is_requested(version: str, most: str) -> None:
     async with (
         Sandbox(patients=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,
@@ -67,7 +67,7 @@ async def test_the_largest_documented_page_is_asked_for(version: str, most: str)
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_a_reply_counts_whatever_it_calls_itself(version: str) -> None:
+async def test_a_response_is_read_for_every_media_type(version: str) -> None:
     async with (
         Sandbox(patients=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,
@@ -79,7 +79,7 @@ async def test_a_reply_counts_whatever_it_calls_itself(version: str) -> None:
         )
 
 
-async def test_locations_are_locations_and_know_their_practice() -> None:
+async def test_locations_are_locations_and_have_their_practice() -> None:
     async with (
         Sandbox(practices=2) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
@@ -89,7 +89,7 @@ async def test_locations_are_locations_and_know_their_practice() -> None:
         assert found == due
 
 
-async def test_a_capital_letter_in_a_subdomain_is_found_before_anything_is_sent() -> None:
+async def test_a_capital_letter_in_a_subdomain_is_refused_before_anything_is_sent() -> None:
     async with Sandbox() as sandbox, NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
         with pytest.raises(InvalidArgumentError):
             nex.practice(sandbox.subdomain.title()).patients.walk(location_id=sandbox.location_id)

@@ -114,7 +114,7 @@ def test_every_block_is_run_here() -> None:
     assert len(blocks("sh")) == 1
 
 
-async def test_setting_up_gives_the_secret_once(
+async def test_setting_up_returns_the_secret_once(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = block("async def set_up")
@@ -145,7 +145,7 @@ async def test_the_commands_set_up_and_list(
     assert shown[1].count("example.com") == 4
 
 
-async def test_a_name_nobody_knows_is_refused_and_a_new_one_is_given_as_a_pair(
+async def test_an_unknown_name_is_refused_and_a_new_one_is_given_as_a_pair(
     sandbox: Sandbox, nex: NexHealth
 ) -> None:
     for events, practices in ((["recall_created"], [sandbox.subdomain]), (EVENTS, ["nobody"])):
@@ -158,7 +158,7 @@ async def test_a_name_nobody_knows_is_refused_and_a_new_one_is_given_as_a_pair(
     assert not sandbox.world.webhook_endpoints.ids
 
 
-async def test_moving_makes_all_anew_in_the_other_version(sandbox: Sandbox) -> None:
+async def test_moving_creates_everything_anew_in_the_other_version(sandbox: Sandbox) -> None:
     async with NexHealth(version="v2") as old:
         await old.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])
     await asyncio.sleep(0.002)  # the page's moment must come after
@@ -184,7 +184,7 @@ async def test_the_aiohttp_application_keeps_a_calendar(
     assert (tmp_path / "events.db").exists()
 
 
-async def test_parked_events_are_looked_after(tmp_path: Path) -> None:
+async def test_parked_events_can_be_inspected_and_retried(tmp_path: Path) -> None:
     queue = SqliteQueue(tmp_path / "events.db")
     for key in ("a", "b"):
         await queue.put(key, UPDATED)
@@ -195,7 +195,7 @@ async def test_parked_events_are_looked_after(tmp_path: Path) -> None:
     await queue.aclose()
 
 
-async def test_the_fastapi_application_takes_events(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_fastapi_application_accepts_events(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEXHEALTH_WEBHOOK_SECRET", SECRET)
     names = block("FastAPI(lifespan")
     app = names["make_app"]()
@@ -211,7 +211,7 @@ async def test_the_fastapi_application_takes_events(monkeypatch: pytest.MonkeyPa
     assert names["HEARD"] == ["patient_updated"]
 
 
-def test_the_pure_functions_are_enough() -> None:
+def test_the_pure_functions_are_sufficient() -> None:
     take: Callable[..., int] = block("webhooks.receive")["take"]
     seen: dict[str, webhooks.Event] = {}
 
@@ -314,7 +314,7 @@ async def test_an_appointment_is_moved_to_the_first_free_time(
     assert moved.id == old.id or sandbox.appointments.row(old.id)["cancelled"]
 
 
-async def test_what_changed_in_an_outage_is_read(sandbox: Sandbox, location: LocationScope) -> None:
+async def test_changes_during_an_outage_are_read(sandbox: Sandbox, location: LocationScope) -> None:
     since = sandbox.clock.today()
     sandbox.clock.advance(49 * 3600)
     now = sandbox.clock.today().isoformat()
@@ -328,7 +328,7 @@ async def test_what_changed_in_an_outage_is_read(sandbox: Sandbox, location: Loc
     assert found == [(Patient, patient), (Appointment, kept), (Appointment, dropped)]
 
 
-async def test_an_endpoint_that_is_off_is_found_and_revived(
+async def test_an_inactive_endpoint_is_found_and_activated(
     sandbox: Sandbox, nex: NexHealth
 ) -> None:
     done = await nex.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])
@@ -338,7 +338,7 @@ async def test_an_endpoint_that_is_off_is_found_and_revived(
     assert (await nex.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])).reactivated
 
 
-def test_the_table_of_ends_has_them_all() -> None:
+def test_the_table_of_outcomes_is_complete() -> None:
     named = [row[0].strip("`") for row in rows("Writes followed to the end")]
     assert tuple(named) == get_args(WriteStatus)
 
@@ -356,7 +356,7 @@ def test_the_stores_named_exist() -> None:
     }
 
 
-def test_the_schedule_is_that_of_the_sandbox() -> None:
+def test_the_schedule_matches_the_sandbox() -> None:
     (said,) = re.findall(r"from the first attempt after (.*)\.", TEXT)
     units = {"s": 1, "min": 60, "h": 3600}
     times = [int(count) * units[unit] for count, unit in re.findall(r"(\d+) (s|min|h)", said)]

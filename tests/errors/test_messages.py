@@ -49,7 +49,7 @@ def test_a_message_is_one_or_two_sentences_on_one_line(error: NexHealthError) ->
 
 
 @each_sample
-def test_a_message_names_its_operation_first_or_what_to_do(error: NexHealthError) -> None:
+def test_a_message_begins_with_its_operation_or_with_advice(error: NexHealthError) -> None:
     text = str(error)
     if error.operation:
         assert text.startswith(f"{error.operation}: ")
@@ -58,7 +58,7 @@ def test_a_message_names_its_operation_first_or_what_to_do(error: NexHealthError
 
 
 @each_sample
-def test_the_advice_is_said_once_and_last(error: NexHealthError) -> None:
+def test_the_advice_comes_once_and_last(error: NexHealthError) -> None:
     assert str(error).count(error.advice or str(error)) == 1
     assert str(error).endswith(error.advice)
     assert str(error) == "; ".join(filter(None, (describe_error(error), error.advice)))
@@ -75,7 +75,7 @@ def test_the_advice_is_said_once_and_last(error: NexHealthError) -> None:
         "InvalidRequestError",
     ],
 )
-def test_a_shell_is_told_nothing_of_pythons_arguments(name: str) -> None:
+def test_command_line_messages_do_not_mention_python_arguments(name: str) -> None:
     found = [error for error in SAMPLES if type(error).__name__ == name]
     assert found
     for error in found:
@@ -99,7 +99,7 @@ REFUSED: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
-def test_a_message_repeats_no_value_that_was_passed(call: Callable[[], object]) -> None:
+def test_a_message_does_not_contain_argument_values(call: Callable[[], object]) -> None:
     with pytest.raises(NexHealthError) as caught:
         call()
     assert VALUE not in str(caught.value)

@@ -71,7 +71,7 @@ async def _ids(url: str) -> list[int]:
         return [int(str(row[0])) for row in await db.fetch("select id from patients order by id")]
 
 
-async def test_whoever_was_overtaken_may_write_no_more(database: str) -> None:
+async def test_a_fenced_worker_cannot_write(database: str) -> None:
     await _planned(database)
     async with sharing(database) as (slow, fast):
         first = await slow.inspect("pull", SHARD.name)
@@ -96,7 +96,7 @@ async def test_whoever_was_overtaken_may_write_no_more(database: str) -> None:
 @pytest.mark.parametrize(
     ("resource", "model"), [("patients", "Patient"), ("sync_status", "SyncStatus")]
 )
-async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiting(
+async def test_a_worker_that_hangs_while_sending_rows_blocks_nobody(
     resource: str, model: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL waits for the rest without limit: its idle timeouts do not apply."""
@@ -141,7 +141,7 @@ async def test_a_worker_that_stands_still_while_it_sends_rows_keeps_nobody_waiti
 
 
 @pytest.mark.parametrize("between", ["statements", "messages"])
-async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
+async def test_a_worker_that_hangs_within_a_transaction_loses_its_locks(
     between: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the messages of a statement, no timeout of PostgreSQL ends that."""
@@ -175,7 +175,7 @@ async def test_a_worker_that_stands_still_within_a_transaction_loses_its_locks(
 
 
 @pytest.mark.parametrize("busy", ["the server", "the worker"])
-async def test_a_worker_that_is_waited_for_keeps_its_locks_while_it_goes_on(
+async def test_a_slow_worker_keeps_its_locks_while_it_progresses(
     busy: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
@@ -226,7 +226,7 @@ async def _transact(worker: SharedTarget, act: Callable[[Connection], Awaitable[
     return await cast("SharedPostgres", worker)._link.transact(act)
 
 
-async def test_of_two_who_take_a_shard_at_once_one_has_it(database: str) -> None:
+async def test_of_two_concurrent_claims_of_a_shard_one_succeeds(database: str) -> None:
     await _planned(database)
     async with sharing(database, 4) as targets:
         seen = [await one.inspect("pull", SHARD.name) for one in targets]
@@ -240,7 +240,7 @@ async def test_of_two_who_take_a_shard_at_once_one_has_it(database: str) -> None
         assert len([one for one in taken if one is not None]) == 1
 
 
-async def test_a_shard_without_a_place_starts_over_and_its_rows_are_not_seen(
+async def test_a_shard_without_a_position_restarts_and_its_rows_count_as_unseen(
     database: str,
 ) -> None:
     await _planned(database)
@@ -259,7 +259,7 @@ async def test_a_shard_without_a_place_starts_over_and_its_rows_are_not_seen(
         assert pulls == [(1, ""), (2, "pull")]
 
 
-async def test_whoever_takes_a_shard_goes_on_behind_the_last_page_kept(database: str) -> None:
+async def test_a_claimed_shard_continues_behind_its_last_stored_page(database: str) -> None:
     await _planned(database)
     async with sharing(database) as (slow, fast):
         seen = await slow.inspect("pull", SHARD.name)
@@ -278,7 +278,7 @@ async def test_whoever_takes_a_shard_goes_on_behind_the_last_page_kept(database:
         assert await slow.claim(theirs, "slow") is None
 
 
-async def test_a_group_is_completed_once_whoever_finds_it_done(database: str) -> None:
+async def test_a_group_is_completed_once_by_any_worker(database: str) -> None:
     await _planned(database)
     async with sharing(database, 3) as targets:
         for target, shard, id in zip(targets, PLAN.shards, (1, 2, 3), strict=True):
@@ -304,7 +304,7 @@ async def test_a_group_is_completed_once_whoever_finds_it_done(database: str) ->
             assert await db.fetchval("select count(*) from _nexhealth_groups") == 1
 
 
-async def test_one_who_wants_to_be_alone_and_those_who_share_keep_each_other_out(
+async def test_exclusive_and_shared_users_exclude_each_other(
     database: str,
 ) -> None:
     await _planned(database)
@@ -319,7 +319,7 @@ async def test_one_who_wants_to_be_alone_and_those_who_share_keep_each_other_out
     await alone.aclose()
 
 
-async def test_whoever_had_a_shard_has_it_no_more_once_one_process_was_at_the_pull(
+async def test_a_single_process_pull_fences_all_workers(
     database: str,
 ) -> None:
     await _planned(database)
@@ -336,7 +336,7 @@ async def test_whoever_had_a_shard_has_it_no_more_once_one_process_was_at_the_pu
         assert not await worker.write(claim, _batch(SHARD, [1]), ShardState(records=1))
 
 
-async def test_a_shard_of_a_pull_that_gave_way_is_not_there(database: str) -> None:
+async def test_a_shard_of_a_replaced_pull_does_not_exist(database: str) -> None:
     async with connected(database) as db:
         await db.execute("select 1")
     async with sharing(database, 1) as (worker,):
@@ -357,7 +357,7 @@ async def test_a_shard_of_a_pull_that_gave_way_is_not_there(database: str) -> No
         assert late is None
 
 
-async def test_a_database_of_an_earlier_release_gets_what_it_lacks(database: str) -> None:
+async def test_a_database_of_an_earlier_release_is_migrated(database: str) -> None:
     await _planned(database)
     async with connected(database) as db:
         await db.execute("drop index _nexhealth_shards_names")
@@ -372,9 +372,7 @@ async def test_a_database_of_an_earlier_release_gets_what_it_lacks(database: str
         assert await worker.inspect("pull", SHARD.name) is not None
 
 
-async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
-    database: str, redis_url: str
-) -> None:
+async def test_run_shard_can_be_repeated(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=30, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["patients"], to=fleet.target)
         waiting = list(shard_tasks(progress))
@@ -400,7 +398,7 @@ async def test_a_shard_is_read_by_one_function_as_often_as_one_likes(
         assert gone.status == "replaced"
 
 
-async def test_a_shard_is_left_to_a_worker_that_lives_and_taken_from_a_dead_one(
+async def test_a_shard_is_left_to_a_live_worker_and_taken_from_a_dead_one(
     database: str, redis_url: str
 ) -> None:
     asked: list[str] = []
@@ -426,7 +424,7 @@ async def test_a_shard_is_left_to_a_worker_that_lives_and_taken_from_a_dead_one(
         assert asked == ["other", "other"]
 
 
-def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
+def test_finished_and_waiting_shards_are_not_queued() -> None:
     done = ShardState(status="done")
 
     def due(*names: Shard, finished: bool = False) -> set[str]:
@@ -441,7 +439,7 @@ def test_orders_leave_out_what_is_done_and_what_must_wait() -> None:
     assert due(SHARD, OTHER, SWEEP, finished=True) == set()
 
 
-def test_an_order_has_one_id_and_tells_a_queue_nothing_but_what_to_read() -> None:
+def test_a_message_has_one_id_and_names_only_its_shard() -> None:
     order = ShardTask(pull="pull", shard=SHARD.name)
     assert task_from_json(order.to_json()) == order
     assert order.id == ShardTask(pull="pull", shard=SHARD.name).id

@@ -47,7 +47,7 @@ async def _run(fleet: WorkerGroup, *words: str, **more: str) -> tuple[int | None
     return await _said(await _start(fleet, *words, **more))
 
 
-async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
+async def test_a_pull_is_begun_processed_and_reported_by_separate_processes(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=60, practices=2) as fleet:
@@ -83,7 +83,9 @@ async def test_a_pull_is_begun_worked_off_and_told_of_by_processes_of_their_own(
         assert "Nothing is left" in told
 
 
-async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_url: str) -> None:
+async def test_an_abandoned_shard_is_named_and_gives_status_3(
+    database: str, redis_url: str
+) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
         fleet.sandbox.fail_next(403, path="/procedures", times=100)
@@ -99,9 +101,7 @@ async def test_what_was_given_up_is_named_and_is_status_3(database: str, redis_u
         assert "--resume" in text
 
 
-async def test_an_unfinished_pull_is_kept_unless_told_otherwise(
-    database: str, redis_url: str
-) -> None:
+async def test_an_unfinished_pull_is_kept_by_default(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
@@ -114,9 +114,7 @@ async def test_an_unfinished_pull_is_kept_unless_told_otherwise(
         assert (status, out.strip()) == (0, (await fleet.status()).pull), told
 
 
-async def test_a_status_without_redis_leaves_out_what_only_the_queue_knows(
-    database: str, redis_url: str
-) -> None:
+async def test_a_status_without_redis_omits_the_queue(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         assert (await _run(fleet, "pull", *_LISTS, "--queue", fleet.name))[0] == 0
         status, text, told = await _run(fleet, "status", NEXHEALTH_REDIS="")
@@ -130,7 +128,7 @@ async def test_a_status_without_redis_leaves_out_what_only_the_queue_knows(
         assert not told
 
 
-async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
+async def test_a_narrow_terminal_shows_failures_and_names_what_it_omits(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
@@ -166,7 +164,7 @@ async def test_a_narrow_terminal_shows_what_failed_and_names_what_it_leaves_out(
         (("status",), {}, "There is no pull in this database"),
     ],
 )
-async def test_what_cannot_be_is_told_in_a_sentence(
+async def test_impossible_arguments_give_a_clear_error(
     database: str, redis_url: str, words: tuple[str, ...], more: dict[str, str], says: str
 ) -> None:
     async with worker_group(database, redis_url, patients=1, practices=1) as fleet:

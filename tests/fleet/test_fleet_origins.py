@@ -61,7 +61,7 @@ async def test_a_worker_of_another_account_is_refused_and_writes_nothing(
         assert await _rows(database) == 20
 
 
-async def test_a_worker_takes_the_version_of_the_pull_and_refuses_to_speak_another(
+async def test_a_worker_uses_the_version_of_the_pull_and_refuses_another(
     database: str, redis_url: str
 ) -> None:
     target, queue = PostgresTarget(database), _queue(redis_url)
@@ -84,7 +84,7 @@ async def test_a_worker_takes_the_version_of_the_pull_and_refuses_to_speak_anoth
         assert await _rows(database) == 20
 
 
-async def test_a_pull_of_an_earlier_release_is_begun_again_by_adopting_its_records(
+async def test_a_pull_of_an_earlier_release_is_restarted_by_adopting_its_records(
     database: str, redis_url: str
 ) -> None:
     target, queue = PostgresTarget(database), _queue(redis_url)

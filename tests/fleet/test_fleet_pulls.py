@@ -60,7 +60,7 @@ def _is_at_work(pid: int, status: FleetStatus) -> bool:
 
 
 @pytest.mark.timeout(1800 if RECORDS > 10_000 else 120)
-async def test_a_pull_whose_workers_are_killed_equals_the_truth_and_again_changes_nothing(
+async def test_a_pull_with_killed_workers_is_complete_and_repeating_it_changes_nothing(
     database: str, redis_url: str
 ) -> None:
     big = RECORDS > 10_000
@@ -101,7 +101,7 @@ async def _written(fleet: WorkerGroup) -> list[list[tuple[object, ...]]]:
         ]
 
 
-async def test_a_worker_thought_dead_that_comes_back_writes_nothing(
+async def test_a_worker_presumed_dead_that_returns_writes_nothing(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=60, practices=1, latency=0.15) as fleet:
@@ -126,7 +126,7 @@ async def test_a_worker_thought_dead_that_comes_back_writes_nothing(
         await fleet.check_truth()
 
 
-async def test_a_worker_told_to_stop_hands_back_what_it_has(database: str, redis_url: str) -> None:
+async def test_a_stopped_worker_returns_its_shard(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=60, practices=1, latency=0.2) as fleet:
         await fleet.begin(per_page=5)
         first = await fleet.start_workers(_setting(grace=0.0))
@@ -141,7 +141,7 @@ async def test_a_worker_told_to_stop_hands_back_what_it_has(database: str, redis
         await fleet.check_truth()
 
 
-async def test_what_cannot_be_read_ends_as_a_dead_letter_that_can_be_queued_again(
+async def test_an_unreadable_shard_becomes_a_dead_letter_that_can_be_queued_again(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=20, practices=2) as fleet:
@@ -166,7 +166,7 @@ async def test_what_cannot_be_read_ends_as_a_dead_letter_that_can_be_queued_agai
         assert await requeue(to=fleet.target, redis=fleet.queue) is None
 
 
-async def test_the_queue_holds_nothing_secret_and_nothing_of_a_patient(
+async def test_the_queue_contains_no_secrets_and_no_patient_data(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
@@ -209,7 +209,7 @@ async def _values(fleet: WorkerGroup) -> set[str]:
     return found
 
 
-async def test_a_redis_that_lost_its_memory_costs_nothing_but_a_word(
+async def test_a_redis_that_lost_its_data_costs_nothing_but_a_warning(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
@@ -260,7 +260,7 @@ async def _content(db: Connection, table: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-async def test_records_that_are_gone_are_deleted_once_their_group_is_complete(
+async def test_deleted_records_are_deleted_once_their_group_is_complete(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
@@ -274,7 +274,7 @@ async def test_records_that_are_gone_are_deleted_once_their_group_is_complete(
         await fleet.check_truth()
 
 
-async def test_targets_of_one_process_are_refused_before_anything_is_asked(
+async def test_single_process_targets_are_refused_before_any_request(
     tmp_path: Path, redis_url: str, database: str
 ) -> None:
     async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
@@ -288,7 +288,7 @@ async def test_targets_of_one_process_are_refused_before_anything_is_asked(
 
 
 @pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")  # coredis's
-async def test_a_redis_that_is_not_there_is_told_without_its_password(
+async def test_an_unreachable_redis_is_reported_without_its_password(
     database: str, redis_url: str
 ) -> None:
     nowhere = "redis://user:geheim@127.0.0.1:1/0"
@@ -315,14 +315,14 @@ async def test_a_redis_that_is_not_there_is_told_without_its_password(
         "host:6379",
     ],
 )
-def test_what_is_no_address_of_a_redis_is_refused_at_once(url: str) -> None:
+def test_an_invalid_redis_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(UsageError, match="no address of a Redis") as caught:
         FleetQueue(url=url)
     assert "geheim" not in repr(caught.value)
 
 
 @pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")  # coredis's
-async def test_a_redis_that_wants_a_password_is_told_apart_from_one_that_is_away() -> None:
+async def test_a_missing_redis_password_and_an_unreachable_redis_are_distinguished() -> None:
     with running_redis() as url:
         client = cast("Any", Redis).from_url(url)
         async with client as redis:
@@ -336,7 +336,7 @@ async def test_a_redis_that_wants_a_password_is_told_apart_from_one_that_is_away
     gc.collect()
 
 
-async def test_a_pull_that_is_unfinished_is_not_forgotten_unless_that_is_meant(
+async def test_an_unfinished_pull_is_discarded_only_on_request(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:

@@ -41,7 +41,7 @@ async def _ids(url: str) -> list[int]:
         return [int(str(row[0])) for row in rows]
 
 
-async def test_a_fleet_keeps_what_cannot_be_read_and_reads_it_again(database: str) -> None:
+async def test_a_fleet_keeps_unreadable_records_and_reads_them_again(database: str) -> None:
     async with scene(practices=1, locations=2) as (sandbox, nex):
         table, id = sandbox.appointments, sandbox.appointments.ids[4]
         name = f"appointments/{sandbox.subdomain}"
@@ -73,7 +73,7 @@ async def test_a_fleet_keeps_what_cannot_be_read_and_reads_it_again(database: st
         assert id in await _ids(database)
 
 
-async def test_a_rejected_record_that_is_gone_is_forgotten_by_a_fleet(database: str) -> None:
+async def test_a_deleted_rejected_record_is_forgotten_by_a_fleet(database: str) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         id = sandbox.appointments.ids[4]
         sandbox.appointments.update(id, cancelled_at="yesterday")

@@ -61,7 +61,7 @@ def poisoned(shard: Shard) -> dict[str, Any]:
     return {**made, "lists": lists, "compares": True}
 
 
-async def test_a_message_that_says_what_to_read_empties_no_table(
+async def test_a_message_that_names_what_to_read_empties_no_table(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=60, practices=1) as fleet:
@@ -93,7 +93,7 @@ async def test_a_message_that_says_what_to_read_empties_no_table(
         await fleet.check_truth(PATIENTS)
 
 
-async def test_a_message_does_not_say_how_a_list_is_read(database: str, redis_url: str) -> None:
+async def test_a_message_cannot_change_how_a_list_is_read(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=30, practices=1) as fleet:
         await fleet.begin(PATIENTS, per_page=25)
         reading = {"drift": "ignore", "per_page": 1, "concurrency": 10**9}
@@ -104,7 +104,7 @@ async def test_a_message_does_not_say_how_a_list_is_read(database: str, redis_ur
         assert pages == {"25"}
 
 
-async def test_a_plan_that_was_changed_in_the_database_deletes_nothing(
+async def test_a_plan_changed_in_the_database_deletes_nothing(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=40, practices=1) as fleet:
@@ -154,7 +154,7 @@ FOREIGN = (
 )
 
 
-async def test_no_foreign_message_ends_a_worker(database: str, redis_url: str) -> None:
+async def test_no_foreign_message_stops_a_worker(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
         await fleet.begin(PATIENTS)
         async with redis_of(fleet) as redis:
@@ -183,7 +183,7 @@ async def test_no_foreign_message_ends_a_worker(database: str, redis_url: str) -
                 await asyncio.sleep(0.1)
 
 
-async def test_a_foreign_reason_does_not_keep_the_status_from_being_told(
+async def test_a_malformed_reason_does_not_prevent_the_status(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
@@ -206,7 +206,7 @@ async def test_a_foreign_reason_does_not_keep_the_status_from_being_told(
         assert max(len(one.error or "") for one in status.dead) <= 1000
 
 
-async def test_a_sign_of_life_without_an_end_is_none(database: str, redis_url: str) -> None:
+async def test_a_heartbeat_without_an_expiry_is_ignored(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
         async with redis_of(fleet) as redis:
             await redis.set(key(fleet, "health:forged"), "x")
@@ -231,14 +231,12 @@ async def test_a_sign_of_life_without_an_end_is_none(database: str, redis_url: s
         json.dumps({"pull": "a", "shard": "x" * 10_000}),
     ],
 )
-def test_what_is_no_order_is_refused(text: str | bytes) -> None:
+def test_an_invalid_message_is_refused(text: str | bytes) -> None:
     with pytest.raises(UsageError, match="no order of a fleet"):
         task_from_json(text)
 
 
-async def test_an_order_of_a_part_that_was_not_planned_does_nothing(
-    database: str, redis_url: str
-) -> None:
+async def test_a_message_for_an_unplanned_shard_does_nothing(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=10, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(PATIENTS, to=fleet.target)
         order = shard_tasks(progress)[0]

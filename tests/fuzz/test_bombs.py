@@ -117,7 +117,7 @@ def _marked(bomb: Bomb) -> object:
 
 
 @pytest.mark.parametrize("bomb", [_marked(bomb) for bomb in BOMBS])
-def test_what_is_made_to_cost_costs_in_proportion(bomb: Bomb) -> None:
+def test_expensive_inputs_cost_in_proportion_to_their_size(bomb: Bomb) -> None:
     one, data = TARGETS[bomb.target], bomb.choices + bomb.made()
     judge(one, data)
     tracemalloc.start()

@@ -18,7 +18,7 @@ _RUNS = 120
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not engine.INSTALLED, reason="atheris has no wheel for this platform")
-def test_guided_search_finds_nothing_in_a_short_run(tmp_path: Path) -> None:
+def test_a_short_guided_search_finds_nothing(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", "tests.fuzz", "--runs", str(_RUNS), "--folder", str(tmp_path)],
         cwd=Path(__file__).parents[2],

@@ -70,11 +70,11 @@ def _marked(case: Case) -> object:
 
 
 @pytest.mark.parametrize("case", [_marked(case) for case in CASES])
-def test_what_was_found_once(case: Case) -> None:
+def test_earlier_findings_stay_fixed(case: Case) -> None:
     judge(TARGETS[case.target], case.data)
 
 
-def test_a_standing_defect_is_the_one_that_is_named() -> None:
+def test_a_known_defect_has_its_recorded_signature() -> None:
     """Otherwise a second defect would be hidden by the first."""
     for case in CASES:
         if case.defect:
@@ -112,7 +112,7 @@ def _target(run: Callable[[bytes], None]) -> FuzzTarget:
     return FuzzTarget(name="a", run=run, choices=0, seeds=list[bytes])
 
 
-def test_the_judge_finds_crashes_and_leaks_and_lets_our_errors_pass() -> None:
+def test_the_judge_reports_crashes_and_leaks_and_accepts_our_errors() -> None:
     judge(_target(_refuses), b"")
     with pytest.raises(Finding, match="KeyError"):
         judge(_target(_fails), b"")
@@ -120,7 +120,7 @@ def test_the_judge_finds_crashes_and_leaks_and_lets_our_errors_pass() -> None:
         judge(_target(_tells), b"")
 
 
-def test_the_judge_finds_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_judge_reports_slow_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 2.5))
     monkeypatch.setattr("time.thread_time", lambda: next(clock))
     with pytest.raises(Finding, match="too slow"):
@@ -128,7 +128,7 @@ def test_the_judge_finds_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @given(st.sampled_from((0, 1, 2)))
-def test_the_judge_looks_at_everything_an_error_is_chained_to(depth: int) -> None:
+def test_the_judge_scans_all_chained_errors(depth: int) -> None:
     error: BaseException = ValueError(SENTINEL)
     for _ in range(depth):
         outer = NexHealthError("outer")

@@ -39,7 +39,7 @@ def _elsewhere(location: bytes) -> bytes:
     [b"https://a..b/x", b"https://" + b"a" * 64 + b".example/x"],
     ids=["without a label", "too long"],
 )
-async def test_a_file_that_is_said_to_be_nowhere_is_an_error_of_ours(location: bytes) -> None:
+async def test_an_impossible_file_url_raises_our_error(location: bytes) -> None:
     async with (
         _server(_elsewhere(location)) as url,
         NexHealth("key", base_url=url, retry=NO_RETRY) as nex,
@@ -51,7 +51,7 @@ async def test_a_file_that_is_said_to_be_nowhere_is_an_error_of_ours(location: b
 
 
 @pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
-async def test_a_base_url_whose_name_cannot_be_looked_up_is_an_error_of_ours(host: str) -> None:
+async def test_an_unresolvable_base_url_raises_our_error(host: str) -> None:
     with pytest.raises(NexHealthError):
         async with NexHealth("key", base_url=f"https://{host}", retry=NO_RETRY) as nex:
             await nex.log_in()
@@ -74,7 +74,7 @@ async def test_a_base_url_whose_name_cannot_be_looked_up_is_an_error_of_ours(hos
     ],
     ids=lambda answer: repr(answer[9:50]),
 )
-async def test_no_reply_whatever_its_bytes_is_anything_but_an_error_of_ours(answer: bytes) -> None:
+async def test_any_response_bytes_raise_only_our_errors(answer: bytes) -> None:
     async with (
         _server(answer) as url,
         NexHealth("key", base_url=url, retry=NO_RETRY, timeout=5) as nex,

@@ -26,7 +26,7 @@ _NAMES = {"CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context"}
 _SET_NEVER = {"check_hostname", "verify_mode"}
 
 
-def test_nothing_in_the_package_passes_or_takes_a_switch_for_tls() -> None:
+def test_nothing_in_the_package_can_switch_tls_verification_off() -> None:
     for path in _PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
@@ -40,7 +40,7 @@ def test_nothing_in_the_package_passes_or_takes_a_switch_for_tls() -> None:
                     pass
 
 
-async def test_connections_of_our_own_verify_whom_they_reach() -> None:
+async def test_connections_verify_the_servers_certificate() -> None:
     transport = Transport("https://api.example.com", None)
     transport.open()
     try:
@@ -54,13 +54,13 @@ async def test_connections_of_our_own_verify_whom_they_reach() -> None:
         await transport.close()
 
 
-def test_a_session_takes_no_switch_for_tls_but_a_whole_client_session() -> None:
+def test_only_a_borrowed_client_session_can_change_tls() -> None:
     assert not _SWITCHES & set(inspect.signature(NexHealth).parameters)
     assert "http" in inspect.signature(NexHealth).parameters
 
 
 @pytest.mark.parametrize("checks", [("check_hostname",), ("check_hostname", "verify_mode")])
-def test_a_context_that_does_not_verify_is_refused(checks: tuple[str, ...]) -> None:
+def test_an_unverifying_ssl_context_is_refused(checks: tuple[str, ...]) -> None:
     context = ssl.create_default_context()
     NexHealth("a-key", ssl=context)
     for name in checks:
@@ -69,7 +69,7 @@ def test_a_context_that_does_not_verify_is_refused(checks: tuple[str, ...]) -> N
         NexHealth("a-key", ssl=context)
 
 
-def test_every_proof_that_the_security_page_names_is_there() -> None:
+def test_every_test_named_by_the_security_page_exists() -> None:
     house = Path(__file__).parents[2]
     page = (house / "SECURITY.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(tests/[\w/]+\.py)`", page))

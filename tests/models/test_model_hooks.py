@@ -37,7 +37,7 @@ def shout(value: Any, _: object) -> PatientBio:
     return PatientBio(city=str(value["city"]).upper())
 
 
-def test_a_hook_for_a_model_replaces_ours_wherever_the_model_stands(codec: Codec) -> None:
+def test_a_hook_for_a_model_is_used_wherever_the_model_occurs(codec: Codec) -> None:
     codec.register_structure_hook(PatientBio, shout)
     assert codec.decode(PatientBio, b'{"city":"ames"}') == (PatientBio(city="AMES"), ())
     made, repairs = codec.decode(
@@ -78,7 +78,7 @@ def test_a_hook_for_a_plain_type_is_used(codec: Codec, kind: type) -> None:
     )
 
 
-def test_a_hook_registered_late_is_heeded(codec: Codec) -> None:
+def test_a_hook_registered_late_is_used(codec: Codec) -> None:
     data = b'{"id":1,"bio":{"city":"ames"}}'
     assert codec.decode(Patient, data)[0].bio == PatientBio(city="ames")
     codec.register_structure_hook(PatientBio, shout)
@@ -94,7 +94,7 @@ def test_a_hook_registered_late_is_heeded(codec: Codec) -> None:
         (Decimal, [Money, Patient], [PatientBio]),
     ],
 )
-def test_only_models_with_a_hook_inside_leave_the_fast_way(
+def test_only_models_that_contain_a_hooked_type_leave_the_fast_path(
     hooked: type, concerned: list[type], spared: list[type], codec: Codec
 ) -> None:
     assert all(codec.native(model) for model in (*concerned, *spared))
@@ -104,7 +104,7 @@ def test_only_models_with_a_hook_inside_leave_the_fast_way(
     assert not any(codec.copy().native(model) for model in concerned)
 
 
-def test_a_class_of_the_users_own_goes_by_cattrs(codec: Codec) -> None:
+def test_a_class_of_the_user_is_handled_by_cattrs(codec: Codec) -> None:
     @attrs.frozen
     class Pet:
         id: int
@@ -122,12 +122,12 @@ def test_a_hook_can_be_a_decorated_function(codec: Codec) -> None:
     assert codec.decode(PatientBio, b'{"city":"ames"}')[0] == PatientBio(city="AMES")
 
 
-def test_a_hook_by_predicate_is_heeded(codec: Codec) -> None:
+def test_a_hook_by_predicate_is_used(codec: Codec) -> None:
     codec.register_structure_hook_func(lambda kind: kind is PatientBio, shout)
     assert codec.decode(Patient, b'{"id":1,"bio":{"city":"a"}}')[0].bio == PatientBio(city="A")
 
 
-def test_a_hook_may_build_on_ours_and_its_repairs_are_still_reported(codec: Codec) -> None:
+def test_a_hook_may_call_ours_and_its_repairs_are_reported(codec: Codec) -> None:
     ours = codec.get_structure_hook(PatientBio)
     codec.register_structure_hook(
         PatientBio, lambda value, kind: attrs.evolve(ours(value, kind), state="IA")
@@ -144,7 +144,7 @@ def test_a_hook_may_build_on_ours_and_its_repairs_are_still_reported(codec: Code
     )
 
 
-def test_an_error_in_a_hook_is_a_refusal_without_the_value(codec: Codec) -> None:
+def test_an_error_in_a_hook_is_a_decoding_error_without_the_value(codec: Codec) -> None:
     def fail(value: Any, _: object) -> PatientBio:
         raise LookupError(f"bad city {value['city']}")
 
@@ -156,19 +156,19 @@ def test_an_error_in_a_hook_is_a_refusal_without_the_value(codec: Codec) -> None
     assert SENTINEL not in "".join(traceback.format_exception(caught.value))
 
 
-def test_money_from_a_careless_hook_is_still_finite(codec: Codec) -> None:
+def test_money_made_by_a_hook_must_be_finite(codec: Codec) -> None:
     codec.register_structure_hook(Decimal, lambda _value, _type: Decimal("NaN"))
     with pytest.raises(UndecodableRecordError) as caught:
         codec.decode(Patient, b'{"id":1,"balance":{"amount":"1","currency":"USD"}}')
     assert (caught.value.path, caught.value.expected) == ("balance", "an amount of money")
 
 
-def test_one_codec_does_not_hear_of_anothers_hooks(codec: Codec) -> None:
+def test_hooks_of_one_codec_do_not_affect_another(codec: Codec) -> None:
     codec.register_structure_hook(PatientBio, shout)
     assert Codec().decode(PatientBio, b'{"city":"a"}')[0] == PatientBio(city="a")
 
 
-def test_a_copy_keeps_the_hooks_and_takes_new_ones_alone(codec: Codec) -> None:
+def test_a_copy_keeps_the_hooks_and_its_new_ones_are_separate(codec: Codec) -> None:
     codec.register_structure_hook(PatientBio, shout)
     copy = codec.copy()
     copy.register_structure_hook(bool, lambda _value, _type: True)
@@ -177,7 +177,7 @@ def test_a_copy_keeps_the_hooks_and_takes_new_ones_alone(codec: Codec) -> None:
     assert codec.decode(Patient, data)[0].inactive is False
 
 
-def test_it_can_be_used_as_any_cattrs_converter(codec: Codec) -> None:
+def test_the_codec_can_be_used_as_any_cattrs_converter(codec: Codec) -> None:
     assert isinstance(codec, cattrs.Converter)
     assert codec.structure({"id": "1"}, Patient) == Patient(id=1)
     assert codec.structure([{"id": 1}], tuple[Patient, ...]) == (Patient(id=1),)
@@ -201,7 +201,7 @@ class Own:
     bios: tuple[PatientBio, ...] = attrs.field(default=(), validator=attrs.validators.max_len(1))
 
 
-def test_a_users_own_class_is_read_by_the_same_rules(codec: Codec) -> None:
+def test_a_class_of_the_user_is_read_by_the_same_rules(codec: Codec) -> None:
     made, repairs = codec.decode(Own, b'{"colour":"red","since":{},"bios":[{"city":5}]}')
     assert made == Own(Colour.RED, bios=(PatientBio(city="5"),))
     assert repairs == ("since", "bios[0].city")
@@ -236,7 +236,7 @@ def _make_shout(_: object) -> Callable[[Any, object], PatientBio]:
 
 
 @pytest.mark.parametrize("register", [by_class, by_predicate, by_factory])
-def test_a_hook_is_heard_after_records_were_read_without_it(
+def test_a_hook_is_used_after_records_were_read_without_it(
     register: Callable[[Codec], None],
 ) -> None:
     codec = Codec()

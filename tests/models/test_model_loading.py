@@ -20,7 +20,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_domain_is_loaded_when_one_of_its_models_is_first_used() -> None:
+def test_a_module_of_models_is_loaded_on_first_use() -> None:
     out = run(
         "import sys, nexhealth_async.models as m\n"
         "loaded = lambda: sorted(n for n in sys.modules if n.startswith(m.__name__ + '.'))\n"
@@ -35,7 +35,7 @@ def test_a_domain_is_loaded_when_one_of_its_models_is_first_used() -> None:
     ]
 
 
-def test_the_codec_loads_no_domain_before_it_is_asked() -> None:
+def test_creating_a_codec_loads_no_models() -> None:
     out = run(
         "import sys, nexhealth_async.codec as c\nc.Codec()\n"
         "print([n for n in sys.modules if n.startswith('nexhealth_async.models.')])"
@@ -67,7 +67,7 @@ def test_a_prepared_model_can_be_decoded_natively(first: str) -> None:
     assert out == "1"
 
 
-def test_a_hook_can_be_registered_before_anything_else_happened() -> None:
+def test_a_hook_can_be_registered_before_anything_else() -> None:
     out = run(
         "from nexhealth_async.models import Patient\nfrom nexhealth_async.codec import Codec\n"
         "codec = Codec()\ncodec.register_structure_hook(Patient, lambda v, _: v['id'])\n"
@@ -76,7 +76,7 @@ def test_a_hook_can_be_registered_before_anything_else_happened() -> None:
     assert out == "(7, ())"
 
 
-def test_the_public_names_are_all_there_and_no_others() -> None:
+def test_exactly_the_public_names_are_exported() -> None:
     assert set(models.__all__) <= set(dir(models))
     assert all(getattr(models, name) is not None for name in models.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Patients'"):

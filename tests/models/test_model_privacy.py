@@ -41,7 +41,7 @@ NO_ID = {"Onboarding"}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_printed_record_shows_nothing_but_what_is_listed_here(model: type[Record]) -> None:
+def test_the_repr_of_a_record_shows_only_listed_fields(model: type[Record]) -> None:
     record = filled(model)
     allowed = {"id", *SHOWN.get(model.__name__, "").split()}
     if model.__name__ in NO_ID:
@@ -56,19 +56,19 @@ def test_a_printed_record_shows_nothing_but_what_is_listed_here(model: type[Reco
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_people_show_their_id_and_nothing_else(model: type[Record]) -> None:
+def test_the_repr_of_a_person_shows_the_id_only(model: type[Record]) -> None:
     if model.__name__ in SHOWN:
         return
     assert repr(filled(model)) in {f"{model.__name__}(id=5)", f"{model.__name__}()"}
 
 
-def test_what_is_printed_helps_where_nobody_is_concerned() -> None:
+def test_reprs_without_personal_data_are_helpful() -> None:
     assert repr(Patient(id=143776, name="Ada")) == "Patient(id=143776)"
     assert repr(filled(Money)) == "Money(amount=Decimal('1911.11'), currency='canary-currency')"
     assert repr(Slot()) == "Slot(time=None, provider_id=None, operatory_id=None)"
 
 
-def test_what_opens_a_door_is_never_printed() -> None:
+def test_reprs_show_no_credentials() -> None:
     endpoint = WebhookEndpoint(id=1, secret_key="NArWk7", target_url="https://a.example/?key=k1")
     assert repr(endpoint) == "WebhookEndpoint(id=1, active=None)"
     onboarding = Onboarding(id="y2wxl82", url="https://a.example/y2wxl82", status="in_progress")

@@ -64,7 +64,7 @@ def refusal(model: type[Record], data: object) -> UndecodableRecordError:
     return caught.value
 
 
-def test_the_published_sample_decodes_and_says_what_was_repaired() -> None:
+def test_the_published_sample_decodes_and_reports_its_repairs() -> None:
     patient, repairs = CODEC.decode(Patient, GETTING_STARTED)
     assert repairs == ("waitlisted_at",)
     assert patient.id == 143776
@@ -153,7 +153,7 @@ def test_a_repairable_value_is_repaired_and_reported(
     ],
 )
 @pytest.mark.parametrize("field", ["updated_at", "cancelled_at"])
-def test_an_odd_timestamp_is_read_and_reported_only_if_something_was_guessed(
+def test_an_unusual_timestamp_is_read_and_reported_only_if_it_is_ambiguous(
     *, sent: str, read: datetime, reported: bool, field: str
 ) -> None:
     made, repairs = decode(Appointment, **{field: sent})
@@ -163,7 +163,7 @@ def test_an_odd_timestamp_is_read_and_reported_only_if_something_was_guessed(
     assert repairs == ((field,) if reported else ())
 
 
-def test_an_odd_offset_is_kept_as_an_offset() -> None:
+def test_an_unusual_offset_is_kept() -> None:
     made, _ = decode(Appointment, updated_at="2020-08-12T19:25:17-4:00")
     assert made.updated_at is not None
     assert made.updated_at.utcoffset() == timedelta(hours=-4)
@@ -176,7 +176,7 @@ def test_an_odd_offset_is_kept_as_an_offset() -> None:
 @pytest.mark.parametrize(
     "sent", ["tomorrow", "2020-13-45T00:00:00Z", 1597260317, True, "", " ", []]
 )
-def test_a_timestamp_that_must_not_get_lost_is_refused_not_dropped(
+def test_an_unreadable_essential_timestamp_is_an_error(
     model: type[Record], field: str, sent: object
 ) -> None:
     error = refusal(model, {"id": 9, field: sent})
@@ -203,7 +203,7 @@ def test_an_empty_flag_is_none_and_reported(model: type[Record], field: str, sen
 
 @pytest.mark.parametrize("field", ["cancelled", "canceled", "deleted"])
 @pytest.mark.parametrize("sent", [{}, [], "", "maybe"])
-def test_a_flag_that_must_not_get_lost_is_refused_not_dropped(field: str, sent: object) -> None:
+def test_an_unreadable_essential_flag_is_an_error(field: str, sent: object) -> None:
     error = refusal(Appointment, {"id": 9, field: sent})
     assert (error.record_id, error.path, error.expected) == (9, field, "yes or no")
 
@@ -223,7 +223,7 @@ OLD_FIELDS = [
 
 
 @given(st.sampled_from(OLD_FIELDS), _ANY_JSON.filter(lambda value: "inf" not in repr(value)))
-def test_a_field_known_only_from_old_samples_is_taken_as_it_is(field: str, value: object) -> None:
+def test_a_field_known_only_from_old_samples_is_kept_unchanged(field: str, value: object) -> None:
     made, repairs = decode(Patient, **{field: value})
     assert getattr(made, field) == json.loads(json.dumps(value))
     assert repairs == ()
@@ -239,7 +239,7 @@ def test_the_scheduling_guides_sample_decodes() -> None:
 
 
 @pytest.mark.parametrize(("sent", "read"), [(9001, 9001), ("A9-1", "A9-1"), ("12", "12")])
-def test_a_descriptor_has_a_number_or_text_as_its_id(sent: int | str, read: int | str) -> None:
+def test_a_descriptor_id_is_a_number_or_text(sent: int | str, read: int | str) -> None:
     made, repairs = CODEC.decode(AppointmentDescriptor, json.dumps({"id": sent}).encode())
     assert made.id == read
     assert repairs == ()
@@ -298,7 +298,7 @@ def test_a_descriptor_has_a_number_or_text_as_its_id(sent: int | str, read: int 
         (Procedure, {"body_site": {"tooth": {"a": 1}}}, "body_site.tooth", "a list"),
     ],
 )
-def test_what_cannot_be_repaired_is_refused_with_its_place(
+def test_an_irreparable_value_is_refused_with_its_path(
     model: type[Record], fields: dict[str, object], path: str, expected: str
 ) -> None:
     error = refusal(model, {"id": 77, **fields})
@@ -325,7 +325,7 @@ def test_a_record_without_a_readable_id_is_refused(record: object) -> None:
 
 
 @pytest.mark.parametrize("data", [b"[]", b"null", b'"x"', b"7", b"true"])
-def test_a_record_that_is_no_object_is_refused(data: bytes) -> None:
+def test_a_record_that_is_not_an_object_is_refused(data: bytes) -> None:
     with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(SlotGroup, data)
     assert (caught.value.record_id, caught.value.path) == (None, "")
@@ -345,24 +345,24 @@ def test_a_record_that_is_no_object_is_refused(data: bytes) -> None:
         b"<html>",
     ],
 )
-def test_bytes_that_are_no_json_are_refused(data: bytes) -> None:
+def test_invalid_json_is_refused(data: bytes) -> None:
     with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(Patient, data)
     assert (caught.value.expected, caught.value.path) == ("JSON", "")
 
 
-def test_a_fault_in_a_field_nobody_reads_harms_nobody() -> None:
+def test_a_malformed_unknown_field_has_no_effect() -> None:
     assert CODEC.decode(Patient, b'{"id":1,"unheard_of":"\xff"}') == (Patient(id=1), ())
 
 
-def test_a_readable_id_of_another_kind_names_the_refused_record() -> None:
+def test_a_readable_id_of_another_type_names_the_refused_record() -> None:
     assert refusal(Patient, {"id": "12", "bio": [1]}).record_id == 12
     assert decode(Patient, id="12") == (Patient(id=12), ("id",))
     assert decode(Patient, id=12.0) == (Patient(id=12), ("id",))
 
 
 @pytest.mark.parametrize("field", ["guarantor", "config", "unheard_of"])
-def test_absurd_nesting_is_refused_and_does_not_exhaust_the_stack(field: str) -> None:
+def test_extreme_nesting_is_refused_without_exhausting_the_stack(field: str) -> None:
     depth = 20_000
     data = b'{"id":1,"%s":' % field.encode() * depth + b"{}" + b"}" * depth
     with pytest.raises(UndecodableRecordError) as caught:
@@ -387,7 +387,7 @@ def test_absurd_nesting_is_refused_and_does_not_exhaust_the_stack(field: str) ->
         ("123456789012345678.99", "123456789012345678.99"),
     ],
 )
-def test_money_is_exact_whether_text_or_number(sent: str, amount: str) -> None:
+def test_money_is_exact_from_text_and_from_numbers(sent: str, amount: str) -> None:
     data = f'{{"id":1,"balance":{{"amount":{sent},"currency":"USD"}}}}'
     made, repairs = CODEC.decode(Patient, data.encode())
     assert made.balance == Money(amount=Decimal(amount), currency="USD")
@@ -406,9 +406,7 @@ def test_money_is_exact_whether_text_or_number(sent: str, amount: str) -> None:
         ({"amount": None, "currency": "USD"}, None, "balance"),
     ],
 )
-def test_a_currency_nobody_said_is_not_invented(
-    sent: object, money: str | None, repair: str
-) -> None:
+def test_a_missing_currency_is_not_invented(sent: object, money: str | None, repair: str) -> None:
     made, repairs = decode(Patient, balance=sent)
     assert made.balance == (money and Money(amount=Decimal(money), currency=""))
     assert repairs == (repair,)
@@ -422,13 +420,13 @@ def test_a_float_from_a_parsed_record_is_the_number_that_was_written() -> None:
     assert made.balance.amount == Decimal("62.1")
 
 
-def test_money_that_is_no_number_cannot_be_made() -> None:
+def test_money_cannot_be_made_from_text_without_a_number() -> None:
     for amount in ("NaN", "Infinity", "sNaN"):
         with pytest.raises(ValueError, match="finite"):
             Money(amount=Decimal(amount), currency="USD")
 
 
-def test_the_paths_of_repairs_lead_through_objects_and_lists() -> None:
+def test_the_paths_of_repairs_contain_objects_and_lists() -> None:
     made, repairs = decode(
         Patient,
         bio={"date_of_birth": {}, "city": 5},
@@ -460,7 +458,7 @@ def test_the_paths_of_repairs_lead_through_objects_and_lists() -> None:
     assert made.location_ids == (1, 2)
 
 
-def test_a_date_without_its_zeros_is_no_guess() -> None:
+def test_a_date_without_leading_zeros_is_unambiguous() -> None:
     made, repairs = decode(Patient, bio={"date_of_birth": "1978-1-5"})
     assert made.bio == PatientBio(date_of_birth=date(1978, 1, 5))
     assert repairs == ()
@@ -492,7 +490,7 @@ def test_parsed_records_may_hold_dates_already() -> None:
         (Patient, {"id": 1, "children": [{"id": 2, "inactive": SENTINEL}]}),
     ],
 )
-def test_no_refusal_holds_the_value(model: type[Record], record: object) -> None:
+def test_errors_do_not_contain_the_value(model: type[Record], record: object) -> None:
     caught = UndecodableRecordError(model="", path="", expected="")
     try:
         json.loads(SENTINEL)
@@ -508,7 +506,7 @@ def test_no_refusal_holds_the_value(model: type[Record], record: object) -> None
     assert SENTINEL not in repr(vars(caught))
 
 
-def test_bad_bytes_leave_no_trace_of_the_body() -> None:
+def test_errors_about_invalid_bytes_do_not_contain_the_body() -> None:
     with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(Patient, b'{"id":1,"name":"' + SENTINEL.encode() + b'\xff"}')
     assert caught.value.__context__ is None
@@ -519,9 +517,7 @@ def test_bad_bytes_leave_no_trace_of_the_body() -> None:
     st.sampled_from([attribute.name for attribute in attrs.fields(Patient)]),
     _ANY_JSON,
 )
-def test_whatever_stands_in_a_field_is_read_or_refused_and_never_crashes(
-    field: str, value: object
-) -> None:
+def test_any_value_of_a_field_is_read_or_refused_without_a_crash(field: str, value: object) -> None:
     try:
         made, repairs = CODEC.structure_record(Patient, {"id": 1, field: value})
     except UndecodableRecordError as error:
@@ -531,7 +527,7 @@ def test_whatever_stands_in_a_field_is_read_or_refused_and_never_crashes(
         assert all(path.startswith(field) for path in repairs)
 
 
-def test_threads_share_a_codec_without_sharing_repairs() -> None:
+def test_threads_share_a_codec_but_not_their_repairs() -> None:
     codec = Codec()
 
     def work(number: int) -> tuple[Patient, tuple[str, ...]]:

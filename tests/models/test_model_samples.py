@@ -59,7 +59,7 @@ def test_every_known_key_of_a_record_is_a_field(name: str, data: str) -> None:
     assert not unknown, f"give {name} a field for {sorted(unknown)}, which its sample has"
 
 
-def test_a_patient_is_read_to_the_last_field() -> None:
+def test_a_patient_is_decoded_to_the_last_field() -> None:
     patient, _ = CODEC.decode(Patient, SAMPLES[0][1].encode())
     assert patient.id == 442745156
     assert patient.created_at == datetime(2026, 1, 10, 20, 59, 37, 800_000, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_a_patient_is_read_to_the_last_field() -> None:
     assert patient.upcoming_appts is None
 
 
-def test_what_is_included_arrives_as_models() -> None:
+def test_included_records_are_models() -> None:
     patient, _ = CODEC.decode(Patient, SAMPLES[1][1].encode())
     assert patient.bio == PatientBio()
     assert patient.upcoming_appts is not None
@@ -123,9 +123,7 @@ def test_a_tooth_is_a_tuple_in_both_versions(tooth: str) -> None:
         ('"cancelled":null', None),
     ],
 )
-def test_a_cancellation_under_either_spelling_is_seen(
-    *, flags: str, cancelled: bool | None
-) -> None:
+def test_both_spellings_of_a_cancellation_are_read(*, flags: str, cancelled: bool | None) -> None:
     data = f'{{"id":1,{flags}}}'
     assert CODEC.decode(Appointment, data.encode())[0].cancelled is cancelled
     resolve_annotations(Appointment)
@@ -138,14 +136,14 @@ def test_a_charge_names_its_procedure_by_number_or_by_text(sent: int | str | Non
     assert (made.procedure_id, repairs) == (sent, ())
 
 
-def test_a_payout_names_what_it_was_not_found_in() -> None:
+def test_a_payout_names_the_missing_references() -> None:
     claim, _ = CODEC.decode(Claim, b'{"id":1,"charge_payouts":[{"charge_id":2}]}')
     charge, _ = CODEC.decode(Charge, b'{"id":2,"claim_payouts":[{"claim_id":1}]}')
     assert claim.charge_payouts == (ClaimPayout(charge_id=2),)
     assert charge.claim_payouts == (ClaimPayout(claim_id=1),)
 
 
-def test_a_location_chosen_in_setup_is_a_number_however_it_was_sent() -> None:
+def test_a_location_chosen_in_setup_is_a_number_in_every_form() -> None:
     for sent, fixed in ((105, ()), ("105", ("booking_params.location_id",))):
         data = {"id": "y2", "booking_params": {"location_id": sent}}
         made, repairs = CODEC.decode(Onboarding, json.dumps(data).encode())
@@ -154,12 +152,12 @@ def test_a_location_chosen_in_setup_is_a_number_however_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize("model", [Claim, InsurancePlan, Payment])
-def test_a_deletion_that_cannot_be_read_is_not_forgotten(model: type[Record]) -> None:
+def test_an_unreadable_deletion_time_is_an_error(model: type[Record]) -> None:
     with pytest.raises(UndecodableRecordError, match="deleted_at"):
         CODEC.decode(model, b'{"id":1,"deleted_at":"soon"}')
 
 
-def test_the_old_words_of_the_ledger_keep_their_own_places() -> None:
+def test_old_field_names_of_the_ledger_are_separate_fields() -> None:
     charge, repairs = CODEC.decode(
         Charge, b'{"id":1,"value":{"amount":"62.00","currency":"USD"},"date":"2026-01-05"}'
     )
@@ -178,7 +176,7 @@ def test_working_hours_keep_times_of_day_as_text() -> None:
     assert hours.source is None
 
 
-def test_absent_null_and_empty_lists_stay_apart() -> None:
+def test_absent_null_and_empty_lists_are_distinguished() -> None:
     for data, wanted in (("{}", None), ('{"locations":null}', None), ('{"locations":[]}', ())):
         made, repairs = CODEC.structure_record(Provider, {"id": 1, **json.loads(data)})
         assert made.locations == wanted
@@ -187,7 +185,7 @@ def test_absent_null_and_empty_lists_stay_apart() -> None:
     assert (made.provider_requestables, repairs) == ((), ())
 
 
-def test_unknown_fields_and_unknown_words_survive_or_are_ignored() -> None:
+def test_unknown_fields_and_values_are_accepted() -> None:
     procedure, repairs = CODEC.decode(
         Procedure,
         b'{"id":1,"status":"brand_new","novel":{"a":[1]},"fee":{"amount":"1",'
@@ -211,7 +209,7 @@ def test_any_buffer_can_be_decoded(data: bytes | bytearray | memoryview) -> None
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data())
-def test_what_was_written_is_read_back_by_both_decoders(
+def test_encoded_records_are_read_back_by_both_decoders(
     model: type[Record], data: st.DataObject
 ) -> None:
     made = data.draw(instances(model))
@@ -225,7 +223,7 @@ def test_what_was_written_is_read_back_by_both_decoders(
     )
 
 
-def test_builtins_are_what_json_dumps_takes() -> None:
+def test_builtins_are_accepted_by_json_dumps() -> None:
     moment = datetime.fromisoformat("2026-01-28T09:00:00-05:00")
     patient = Patient(
         id=1,
@@ -264,7 +262,7 @@ def test_every_model_is_frozen_slotted_and_keyword_only() -> None:
             setattr(filled(model), "idd", 1)  # noqa: B010 - a misspelt field, as in real life
 
 
-def test_an_absent_field_costs_no_place_and_reads_like_one_that_was_null() -> None:
+def test_an_absent_field_takes_no_memory_and_reads_as_none() -> None:
     """Half of a patient's fields are rare; see ``optional_fields``."""
     resolve_annotations(Patient)
     absent = msgspec.json.decode(b'{"id":1}', type=Patient)
@@ -280,7 +278,7 @@ def test_an_absent_field_costs_no_place_and_reads_like_one_that_was_null() -> No
     assert next(iter(to_builtins(absent))) == "id"
 
 
-def test_every_field_but_what_identifies_a_record_may_be_absent() -> None:
+def test_every_field_but_the_identifying_ones_may_be_absent() -> None:
     for model in MODELS:
         required = {
             attribute.name

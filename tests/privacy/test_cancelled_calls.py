@@ -61,7 +61,7 @@ async def _performed(act: PrivacyAct, at: ActContext) -> None:
 
 @pytest.mark.parametrize("moment", _MOMENTS)
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-async def test_a_call_cancelled_anywhere_shows_nothing(
+async def test_a_call_cancelled_anywhere_shows_no_data(
     act: PrivacyAct,
     moment: Moment,
     privacy_server: PrivacyServer,
@@ -85,7 +85,7 @@ async def test_a_call_cancelled_anywhere_shows_nothing(
     assert cancelled
 
 
-async def test_a_call_cancelled_before_its_first_step_shows_nothing(
+async def test_a_call_cancelled_before_its_first_step_shows_no_data(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     async with open_context(privacy_server, watch, tmp_path) as at:
@@ -121,7 +121,7 @@ async def _estimate(at: ActContext) -> None:
 
 
 @pytest.mark.parametrize("does", [_pull, _copy, _estimate], ids=lambda one: one.__name__)
-async def test_a_pull_cancelled_anywhere_shows_nothing(
+async def test_a_pull_cancelled_anywhere_shows_no_data(
     does: Callable[[ActContext], Awaitable[None]],
     privacy_server: PrivacyServer,
     watch: SentinelScanner,
@@ -186,7 +186,7 @@ _LIMITS = [_by_timeout, _by_wait_for, _by_fail_after, _by_group]
 
 @pytest.mark.parametrize("limited", _LIMITS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("when", ["before", "after", "mid_body"])
-async def test_a_time_limit_of_the_callers_own_shows_nothing(
+async def test_a_timeout_of_the_caller_shows_no_data(
     limited: Callable[[Coroutine[Any, Any, object], float], Awaitable[None]],
     when: Any,
     privacy_server: PrivacyServer,
@@ -212,7 +212,7 @@ async def test_a_time_limit_of_the_callers_own_shows_nothing(
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_every_operation_cancelled_under_way_shows_nothing(
+async def test_every_operation_cancelled_in_flight_shows_no_data(
     version: str, privacy_server: PrivacyServer, watch: SentinelScanner
 ) -> None:
     """Each request of each operation is left without a response, and then cancelled."""
@@ -250,7 +250,7 @@ async def test_every_operation_cancelled_under_way_shows_nothing(
     assert cancelled == set(hung)
 
 
-async def test_a_foreign_error_leads_to_neither_token_nor_body(
+async def test_a_foreign_error_references_neither_token_nor_body(
     privacy_server: PrivacyServer,
     watch: SentinelScanner,
     tmp_path: Path,
@@ -277,7 +277,7 @@ class _OfTheCaller(Exception):
     """An exception that the caller is handling when it calls."""
 
 
-async def test_the_cancellation_stays_the_same_object_with_its_message() -> None:
+async def test_the_cancellation_is_the_same_object_with_its_message() -> None:
     async with (
         Sandbox(patients=3) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
@@ -315,7 +315,7 @@ async def test_the_cancellation_stays_the_same_object_with_its_message() -> None
         assert isinstance(caught.value.__context__, _OfTheCaller)
 
 
-async def test_a_cancellation_that_replaced_anyios_is_still_anyios() -> None:
+async def test_a_cancellation_that_replaced_anyios_still_belongs_to_anyio() -> None:
     """Anyio finds its own cancellation behind the one that third parties raise in its place."""
     async with (
         Sandbox(patients=3) as sandbox,

@@ -51,7 +51,7 @@ async def _run(
     return [_Ran(*json.loads(line)) for line in lines]
 
 
-async def test_only_data_hold_data(
+async def test_only_the_output_contains_data(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     folder, mark = tmp_path / "out", privacy_server.marks.given("an option's value")
@@ -91,7 +91,7 @@ async def test_only_data_hold_data(
     assert done[-1].after == {}
 
 
-async def test_no_refusal_reaches_the_terminal(
+async def test_no_error_text_of_the_server_reaches_the_terminal(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"

@@ -84,7 +84,7 @@ async def _refused_by_caller(at: ActContext) -> None:
         raise NexHealthError("the caller's own") from None
 
 
-def test_the_search_looks_into_the_frames_of_an_error() -> None:
+def test_the_search_includes_the_frames_of_an_error() -> None:
     watch = SentinelScanner(marks := Sentinels())
     with pytest.raises(InvalidArgumentError) as caught:
         version_name(marks.given("version"))
@@ -97,7 +97,7 @@ def test_the_search_looks_into_the_frames_of_an_error() -> None:
     [_walked, _paged, _got, _made, _left_out, _refused_by_caller],
     ids=lambda one: one.__name__,
 )
-async def test_a_record_that_cannot_be_read_shows_nowhere(
+async def test_an_unreadable_record_is_shown_nowhere(
     reads: Callable[[ActContext], Awaitable[None]],
     privacy_server: PrivacyServer,
     watch: SentinelScanner,
@@ -119,7 +119,7 @@ async def test_a_record_that_cannot_be_read_shows_nowhere(
     assert watch.looked_at["errors"] >= len(RECORDS)
 
 
-async def test_records_read_before_a_bad_one_show_nowhere(
+async def test_records_read_before_a_bad_one_are_shown_nowhere(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     """A raw walk holds plain dicts when the caller's function raises."""
@@ -170,7 +170,7 @@ def _decode(codec: Codec, row: object, way: int) -> object:
 
 
 @pytest.mark.parametrize("hooked", [False, True])
-def test_the_codec_by_itself_leads_to_no_value(*, hooked: bool) -> None:
+def test_errors_of_the_codec_reference_no_value(*, hooked: bool) -> None:
     marks = Sentinels()
     watch = SentinelScanner(marks)
     codec = Codec()
@@ -208,7 +208,7 @@ async def test_a_hook_that_raises_with_the_value_shows_nothing(
     watch.clean()
 
 
-async def test_a_walk_that_drifts_shows_nothing(
+async def test_errors_of_a_drifting_walk_show_no_data(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     sandbox = privacy_server.sandbox
@@ -229,7 +229,7 @@ async def test_a_walk_that_drifts_shows_nothing(
     watch.clean()
 
 
-async def test_errors_of_tasks_come_in_a_group_that_shows_nothing(
+async def test_exception_groups_show_no_data(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with under_watch(watch, "group"):
@@ -239,7 +239,7 @@ async def test_errors_of_tasks_come_in_a_group_that_shows_nothing(
     watch.clean()
 
 
-async def test_what_is_left_behind_shows_nothing(
+async def test_abandoned_tasks_and_walks_show_no_data(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     """Tasks whose errors are never retrieved, and walks that are dropped half way."""
@@ -323,7 +323,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-async def test_no_refused_argument_is_repeated(
+async def test_refused_arguments_are_not_repeated(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     async with open_context(privacy_server, watch, tmp_path) as at:
@@ -336,7 +336,7 @@ async def test_no_refused_argument_is_repeated(
     watch.clean()
 
 
-async def test_no_frame_holds_what_the_caller_gave(
+async def test_no_frame_holds_the_callers_arguments(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     for name, act in ACTS.items():
@@ -347,7 +347,7 @@ async def test_no_frame_holds_what_the_caller_gave(
     assert not watch.arguments, watch.arguments
 
 
-async def test_nothing_hides_behind_an_error(
+async def test_no_error_has_a_hidden_cause(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     for error_case in ("odd gzip", "odd packing", "cut", "garbage", "429", "503"):
@@ -376,7 +376,7 @@ def test_no_frame_holds_a_key_when_another_argument_is_refused(wrong: str) -> No
     watch.clean()
 
 
-def test_a_printed_traceback_is_what_is_searched() -> None:
+def test_the_search_covers_printed_tracebacks() -> None:
     """The search finds whatever the standard library's tracebacks with variables print."""
     marks = Sentinels()
     watch = SentinelScanner(marks)

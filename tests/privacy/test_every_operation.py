@@ -93,7 +93,7 @@ async def _drive(privacy_server: PrivacyServer, watch: SentinelScanner, version:
     return done
 
 
-async def test_every_operation_keeps_to_itself() -> None:
+async def test_no_operation_leaks_data() -> None:
     marks = Sentinels()
     watch = SentinelScanner(marks)
     for version in ("v2", "v3"):
@@ -108,7 +108,7 @@ async def test_every_operation_keeps_to_itself() -> None:
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-async def test_a_call_keeps_to_itself(
+async def test_no_call_leaks_data(
     act: PrivacyAct, privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with under_watch(watch, "call"):

@@ -88,7 +88,7 @@ async def _use(at: ActContext) -> None:
     _look_at_member(at)
 
 
-async def test_redis_is_told_times_and_numbers_and_nothing_of_key_or_records(
+async def test_redis_receives_times_and_numbers_only(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with running_redis() as redis, under_watch(watch, "sharing limits"):
@@ -110,7 +110,7 @@ async def test_redis_is_told_times_and_numbers_and_nothing_of_key_or_records(
 
 
 @pytest.mark.parametrize("how", ["away", "wrong password", "lent"])
-async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
+async def test_an_unusable_redis_is_reported_without_its_password(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path, how: str
 ) -> None:
     watch.marks.know("secret", "password", PASSWORD)
@@ -129,7 +129,7 @@ async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
     watch.clean()
 
 
-async def test_who_waits_in_vain_is_told_so_without_key_or_records(
+async def test_a_timed_out_waiter_is_told_so_without_key_or_records(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     rates = Rates(overall=Limit(2, 60.0), slow=None, people=None, other=None)
@@ -146,7 +146,7 @@ async def test_who_waits_in_vain_is_told_so_without_key_or_records(
 
 
 @pytest.mark.parametrize("address", ["http://:{}@redis.invented.example", "redis://:{}@host:port"])
-def test_an_address_that_is_none_is_refused_without_being_shown(
+def test_an_invalid_url_is_refused_without_being_shown(
     watch: SentinelScanner, address: str
 ) -> None:
     watch.marks.know("secret", "password", PASSWORD)

@@ -43,7 +43,7 @@ async def _use(at: ActContext) -> None:
     at.watch.thing(keeper.link)
 
 
-async def test_redis_holds_nothing_that_tells_of_key_or_token(
+async def test_redis_contains_nothing_that_reveals_key_or_token(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with running_redis() as redis, under_watch(watch, "sharing a token"):
@@ -55,7 +55,7 @@ async def test_redis_holds_nothing_that_tells_of_key_or_token(
 
 
 @pytest.mark.parametrize("away", [True, False], ids=["away", "wrong password"])
-async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
+async def test_an_unusable_redis_is_reported_without_its_password(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path, *, away: bool
 ) -> None:
     password = "zq7password"
@@ -72,7 +72,7 @@ async def test_a_redis_that_cannot_be_used_is_not_told_of_with_its_password(
     watch.clean()
 
 
-async def test_a_refused_key_is_told_of_without_it(
+async def test_a_rejected_key_is_reported_without_being_shown(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     privacy_server.sandbox.revoke_key()
@@ -88,7 +88,7 @@ async def test_a_refused_key_is_told_of_without_it(
     watch.clean()
 
 
-def test_an_address_that_is_none_is_refused_without_being_shown(watch: SentinelScanner) -> None:
+def test_an_invalid_url_is_refused_without_being_shown(watch: SentinelScanner) -> None:
     watch.marks.know("secret", "password", "zq7password")
     with pytest.raises(InvalidArgumentError) as caught:
         RedisTokens("http://:zq7password@redis.invented.example")

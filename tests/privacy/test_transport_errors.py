@@ -46,7 +46,7 @@ async def through(
 
 
 @pytest.mark.parametrize("error_case", list(TRANSPORT_ERRORS))
-async def test_what_the_server_says_shows_nowhere(
+async def test_texts_of_the_server_are_shown_nowhere(
     error_case: str, privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     failed = 0
@@ -68,7 +68,7 @@ _BARE = ("204", "304", "500 huge", "503 packed", "308 nowhere")
 
 
 @pytest.mark.parametrize("fault", [n for n in FAULTS if not n[0].isdigit() or n in _BARE])
-async def test_no_fault_of_the_table_shows_what_was_sent_or_came(
+async def test_no_transport_error_shows_request_or_response_data(
     fault: str,
     privacy_server: PrivacyServer,
     watch: SentinelScanner,

@@ -75,7 +75,7 @@ def _look_at(watch: SentinelScanner, event: Event) -> None:
     watch.text("repairs", repr(event.repairs))
 
 
-async def test_an_event_hands_over_data_and_shows_none(watched: SentinelScanner) -> None:
+async def test_an_event_has_its_data_and_its_repr_shows_none(watched: SentinelScanner) -> None:
     bodies = _deliveries(watched.marks)
     for body in bodies:
         with under_watch(watched, "parse"):
@@ -117,7 +117,7 @@ class _BrokenStore(MemorySeen):
         raise ConnectionError(self._mark)
 
 
-async def test_a_receiver_shows_nothing_whatever_befalls_it(
+async def test_a_receiver_shows_no_data_under_any_failure(
     watched: SentinelScanner, tmp_path: Path
 ) -> None:
     marks = watched.marks

@@ -52,7 +52,7 @@ def session(crowd: Sandbox, version: str) -> NexHealth:
 
 @pytest.mark.parametrize("per_page", [1, 7, 300])
 @pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
-async def test_the_same_text_gives_the_same_records_in_both_versions(
+async def test_the_same_program_gives_the_same_records_in_both_versions(
     walk: Callable[[LocationScope, int], AnyWalk], per_page: int, crowd: Sandbox
 ) -> None:
     found: dict[str, list[int]] = {}
@@ -68,7 +68,7 @@ async def test_the_same_text_gives_the_same_records_in_both_versions(
     assert found == paged
 
 
-async def test_a_walk_is_taken_up_again_in_both_versions(crowd: Sandbox) -> None:
+async def test_a_walk_is_resumed_in_both_versions(crowd: Sandbox) -> None:
     for version in ("v2", "v3"):
         async with session(crowd, version) as nex:
             location = nex.practice(crowd.subdomain).location(crowd.location_id)

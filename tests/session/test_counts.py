@@ -48,9 +48,7 @@ LIES: dict[str, tuple[CountAs, bool]] = {
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
 @pytest.mark.parametrize("total", [0, 1, 9, 10, 11, 30, 47])
 @pytest.mark.parametrize("lie", LIES)
-async def test_every_record_comes_once_whatever_the_count_says(
-    lie: str, total: int, prefetch: int
-) -> None:
+async def test_every_record_comes_once_for_any_count(lie: str, total: int, prefetch: int) -> None:
     async with scene(patients=total) as at:
         at.sandbox.count_as, uncounted = LIES[lie]
         if at.sandbox.count_as == total:
@@ -65,7 +63,7 @@ async def test_every_record_comes_once_whatever_the_count_says(
         assert all(one["per_page"] == str(PER_PAGE) for one in asked(at))
 
 
-async def test_the_warning_stands_on_the_page_it_came_with() -> None:
+async def test_a_warning_belongs_to_its_page() -> None:
     async with scene(patients=25) as at:
         at.sandbox.count_as = "missing"
         walk = at.location.patients.walk(per_page=PER_PAGE, new_patient=None)
@@ -88,7 +86,7 @@ async def test_a_count_below_the_rows_is_dropped_once_rows_contradict_it(
         assert at.sent <= 10
 
 
-async def test_a_count_that_ends_with_a_full_page_is_believed() -> None:
+async def test_a_count_that_ends_with_a_full_page_is_trusted() -> None:
     """Two full pages and a count of 20: the responses do not show that there is more."""
     async with scene(patients=30) as at:
         at.sandbox.count_as = 20
@@ -98,7 +96,7 @@ async def test_a_count_that_ends_with_a_full_page_is_believed() -> None:
 
 @pytest.mark.parametrize("drift", ["watch", "verify"])
 @pytest.mark.parametrize("lie", [31, 47, 300])
-async def test_a_count_above_the_rows_ends_as_drift_with_everything_delivered(
+async def test_a_count_above_the_rows_ends_as_drift_after_all_records(
     lie: int, drift: Drift
 ) -> None:
     async with scene(patients=30) as at:
@@ -113,7 +111,7 @@ async def test_a_count_above_the_rows_ends_as_drift_with_everything_delivered(
         assert at.sent <= 3 * (lie // PER_PAGE + 1)
 
 
-async def test_a_count_far_too_large_does_not_ask_for_every_page_it_promises() -> None:
+async def test_a_far_too_large_count_does_not_cause_its_number_of_requests() -> None:
     async with scene(patients=30) as at:
         at.sandbox.count_as = 1_000_000
         ids: list[int] = []
@@ -132,7 +130,7 @@ async def test_a_count_far_too_large_does_not_ask_for_every_page_it_promises() -
     ("cap", "total"),
     [(300, 900), (300, 301), (100, 300), (100, 299), (7, 49), (7, 50), (1, 12), (1, 1)],
 )
-async def test_a_server_that_cuts_the_page_costs_no_record(
+async def test_a_server_that_caps_the_page_loses_no_record(
     cap: int, total: int, lie: CountAs, prefetch: int
 ) -> None:
     async with scene(patients=total) as at:
@@ -146,7 +144,7 @@ async def test_a_server_that_cuts_the_page_costs_no_record(
         assert {one["per_page"] for one in asked(at)} == {"300"}
 
 
-async def test_a_cap_that_falls_during_the_walk_loses_nothing() -> None:
+async def test_a_cap_lowered_during_the_walk_loses_nothing() -> None:
     async with scene(patients=60) as at:
         at.sandbox.page_cap = 20
         walk = at.location.patients.walk(per_page=300, new_patient=None, prefetch=0)
@@ -165,7 +163,7 @@ async def test_a_cap_that_falls_during_the_walk_loses_nothing() -> None:
 
 @pytest.mark.parametrize("count", [30, None])
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
-async def test_a_server_that_ignores_the_page_is_found_out(
+async def test_a_server_that_ignores_the_page_number_is_detected(
     count: int | None, prefetch: int
 ) -> None:
     """The same ten rows forever: with a count the total is wrong, without one the pages repeat."""
@@ -182,7 +180,7 @@ async def test_a_server_that_ignores_the_page_is_found_out(
 
 
 @pytest.mark.parametrize("drift", ["watch", "verify", "ignore"])
-async def test_an_empty_first_page_beside_a_count_is_drift(drift: Drift) -> None:
+async def test_an_empty_first_page_with_a_count_is_drift(drift: Drift) -> None:
     async with scene() as at:
         at.sandbox.fail_next(200, body=envelope({"patients": []}, 25), times=1000)
         with pytest.raises(DriftError) as caught:
@@ -203,7 +201,7 @@ async def test_drift_names_the_operation() -> None:
 @pytest.mark.parametrize(
     "count", [1.0, 25.0, "25", " 25", "25.0", True, [], {}, 2.5, "-1", -25, 1 << 70, "9" * 30]
 )
-async def test_a_count_of_any_kind_is_read_or_set_aside(count: object) -> None:
+async def test_a_count_of_any_type_is_read_or_ignored(count: object) -> None:
     async with scene() as at:
         rows = [{"id": id} for id in range(1, 4)]
         at.sandbox.fail_next(200, body=envelope({"patients": rows}, count), times=1)
@@ -216,7 +214,7 @@ async def test_a_count_of_any_kind_is_read_or_set_aside(count: object) -> None:
 
 
 @pytest.mark.parametrize("lie", ["missing", None, -5])
-async def test_a_total_that_cannot_be_read_is_an_error_where_it_is_asked_for(lie: CountAs) -> None:
+async def test_an_unreadable_total_is_an_error_for_count_only(lie: CountAs) -> None:
     async with scene() as at:
         at.sandbox.count_as = lie
         with pytest.raises(UnexpectedStructureError, match="no usable count"):

@@ -149,12 +149,12 @@ async def test_every_record_once_and_in_order(rows: int, prefetch: int) -> None:
     assert source.most_in_flight == 1
 
 
-async def test_a_server_that_cuts_the_page_size_costs_no_record() -> None:
+async def test_a_server_that_caps_the_page_size_loses_no_record() -> None:
     source = CursorSource(50, cap=7)
     assert ids([p async for p in source.walk(per_page=1_000)]) == source.rows
 
 
-async def test_an_empty_page_in_the_middle_is_no_end() -> None:
+async def test_an_empty_page_in_the_middle_does_not_end_the_walk() -> None:
     source = CursorSource(20)
     full = source._read
 
@@ -170,7 +170,7 @@ async def test_an_empty_page_in_the_middle_is_no_end() -> None:
     assert ids([p async for p in source.walk(per_page=10)]) == source.rows
 
 
-async def test_the_next_page_leaves_before_a_record_is_decoded_and_goes_alone() -> None:
+async def test_the_next_page_is_requested_before_decoding_and_alone() -> None:
     source = CursorSource(5_000)
     walk = source.walk(prefetch=8)
     await anext(walk)
@@ -181,14 +181,14 @@ async def test_the_next_page_leaves_before_a_record_is_decoded_and_goes_alone() 
     assert source.decoded_when_asked == [0, 0, 1_000, 2_000, 3_000]
 
 
-async def test_pages_ask_for_the_next_before_they_decode_too() -> None:
+async def test_page_iteration_requests_the_next_page_before_decoding() -> None:
     source = CursorSource(5_000)
     async for _ in source.walk().pages():
         pass
     assert source.decoded_when_asked == [0, 0, 1_000, 2_000, 3_000]
 
 
-async def test_without_prefetch_a_page_is_asked_for_when_it_is_wanted() -> None:
+async def test_without_prefetch_pages_are_requested_on_demand() -> None:
     source = CursorSource(20)
     walk = source.walk(per_page=10, prefetch=0)
     for _ in range(10):
@@ -215,7 +215,7 @@ STALLS: dict[str, Callable[[dict[str, object]], object]] = {
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 @pytest.mark.parametrize("stall", STALLS.values(), ids=STALLS)
-async def test_a_cursor_that_leads_nowhere_is_an_error_that_says_where_to_go_on(
+async def test_a_missing_cursor_is_an_error_with_a_resume_value(
     stall: Callable[[dict[str, object]], object], prefetch: int
 ) -> None:
     source = CursorSource(20)
@@ -247,14 +247,14 @@ async def test_a_first_page_without_page_info_is_delivered_before_the_error() ->
         await anext(pages)
 
 
-async def test_only_false_ends_whatever_else_a_last_page_says() -> None:
+async def test_only_has_next_page_false_ends_a_walk() -> None:
     source = CursorSource(10)
     source.info = lambda n, info: {"has_next_page": False, "end_cursor": None} if n == 2 else info
     pages = [page async for page in source.walk(per_page=5).pages()]
     assert [(p.cursor, p.resume) for p in pages] == [("5/5", "c:5:5/5"), (None, None)]
 
 
-async def test_pages_carry_cursor_and_resume_and_no_count() -> None:
+async def test_pages_have_cursor_and_resume_value_but_no_count() -> None:
     source = CursorSource(25)
     pages = [page async for page in source.walk(per_page=10).pages()]
     assert [(p.number, len(p.items), p.count, p.cursor) for p in pages] == [
@@ -281,7 +281,7 @@ async def test_a_resumed_walk_that_fails_at_once_can_be_resumed_again() -> None:
         assert caught.value.resume == "c:5:10/5"
 
 
-async def test_a_failed_page_comes_after_the_good_ones_and_names_where_to_go_on() -> None:
+async def test_good_pages_precede_the_error_which_names_the_resume_value() -> None:
     source = CursorSource(20)
 
     async def fail(number: int) -> None:
@@ -301,7 +301,7 @@ async def test_a_failed_page_comes_after_the_good_ones_and_names_where_to_go_on(
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 @pytest.mark.parametrize("limit", [0, 1, 5, 7, 10, 13, 200])
-async def test_a_limit_is_exact_and_asks_for_no_page_too_many(limit: int, prefetch: int) -> None:
+async def test_a_limit_is_exact_and_requests_no_extra_page(limit: int, prefetch: int) -> None:
     source = CursorSource(100)
     got = ids([p async for p in source.walk(limit=limit, per_page=5, prefetch=prefetch)])
     await settle()
@@ -310,7 +310,7 @@ async def test_a_limit_is_exact_and_asks_for_no_page_too_many(limit: int, prefet
 
 
 @pytest.mark.parametrize("limit", [1, 5, 7, 12])
-async def test_pages_cut_short_by_a_limit_resume_without_a_gap(limit: int) -> None:
+async def test_pages_truncated_by_a_limit_resume_without_a_gap(limit: int) -> None:
     source = CursorSource(30)
     pages = [page async for page in source.walk(per_page=5, limit=limit).pages()]
     got = ids([p for page in pages for p in page.items])
@@ -319,7 +319,7 @@ async def test_pages_cut_short_by_a_limit_resume_without_a_gap(limit: int) -> No
     assert sorted({*got, *again}) == source.rows
 
 
-async def test_a_count_is_an_error_that_explains() -> None:
+async def test_count_raises_with_an_explanation() -> None:
     source = CursorSource(10)
     with pytest.raises(UsageError, match=r"^GET /patients: .*no total.*walk it and count"):
         await source.walk().count()
@@ -327,7 +327,7 @@ async def test_a_count_is_an_error_that_explains() -> None:
 
 
 @pytest.mark.parametrize("drift", ["watch", "ignore"])
-async def test_drift_and_passes_have_nothing_to_do(drift: str) -> None:
+async def test_drift_options_have_no_effect(drift: str) -> None:
     source = CursorSource(10)
     assert ids([p async for p in source.walk(drift=drift, passes=0)]) == source.rows
     assert len(source.asked) == 1
@@ -339,7 +339,7 @@ def test_verifying_is_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("after", ["nonsense", "n:1:5:5:9", "c:", "c:cursor", "c:0:cursor"])
-def test_a_foreign_resume_value_is_refused_at_once(after: str) -> None:
+def test_a_resume_value_of_another_list_is_refused_at_once(after: str) -> None:
     with pytest.raises(InvalidArgumentError, match=r"page\.resume unchanged"):
         CursorSource(3).walk(after=after)
 
@@ -367,7 +367,7 @@ async def test_a_wait_for_loop_loses_nothing(prefetch: int) -> None:
     assert source.asked == [None, "5/5", "10/5"]
 
 
-async def test_breaking_and_dropping_ends_the_page_task() -> None:
+async def test_leaving_a_dropped_walk_ends_its_page_task() -> None:
     source = CursorSource(3_000)
 
     async def hang(number: int) -> None:
@@ -416,7 +416,7 @@ async def test_aclose_in_a_cancelled_scope_leaves_no_task() -> None:
     assert not source.tasks
 
 
-async def test_while_the_consumer_is_away_nothing_more_is_asked() -> None:
+async def test_an_idle_consumer_causes_no_more_requests() -> None:
     source = CursorSource(3_000)
     walk = source.walk(per_page=10, prefetch=3)
     await anext(walk)
@@ -426,7 +426,7 @@ async def test_while_the_consumer_is_away_nothing_more_is_asked() -> None:
     await walk.aclose()
 
 
-async def test_a_bad_record_stops_no_cursor() -> None:
+async def test_a_bad_record_does_not_stop_a_cursor_walk() -> None:
     source = CursorSource(3)
     source.rows[1] = None  # type: ignore[call-overload]  # a record without an id
     set_aside: list[bytes] = []

@@ -42,7 +42,7 @@ async def test_the_query_of_the_start_guide_can_be_made_by_keyword(sandbox: Sand
     assert dict(seen.query)["include_upcoming_appts"] == "false"
 
 
-async def test_the_query_of_the_start_guide_can_be_made_by_hand(sandbox: Sandbox) -> None:
+async def test_the_query_of_the_start_guide_can_be_made_by_request(sandbox: Sandbox) -> None:
     async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v2") as nex:
         scope = {"subdomain": sandbox.subdomain, "location_id": sandbox.location_id}
         answer = await nex.request(
@@ -54,14 +54,14 @@ async def test_the_query_of_the_start_guide_can_be_made_by_hand(sandbox: Sandbox
     assert answer.warnings == ()
 
 
-async def test_upcoming_appointments_come_along_when_asked_for(sandbox: Sandbox) -> None:
+async def test_upcoming_appointments_are_included_on_request(sandbox: Sandbox) -> None:
     async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v2") as nex:
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         walk = location.patients.walk(include_upcoming_appts=True)
         assert all([patient.upcoming_appts is not None async for patient in walk])
 
 
-async def test_v3_says_that_the_filter_is_v2s(sandbox: Sandbox) -> None:
+async def test_v3_refuses_a_filter_of_v2_by_name(sandbox: Sandbox) -> None:
     async with NexHealth(sandbox.api_key, base_url=sandbox.url, version="v3") as nex:
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
         with pytest.raises(NotInVersionError, match="include_upcoming_appts"):

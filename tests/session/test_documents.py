@@ -39,7 +39,7 @@ versions = pytest.mark.parametrize("version", ["v2", "v3"])
 # Sending
 
 
-def test_a_form_is_made_of_parts_with_a_boundary_that_stands_in_none() -> None:
+def test_a_form_has_a_boundary_that_occurs_in_no_part() -> None:
     body, kind = form(content=b"%PDF", filename="x-ray.pdf", fields=[("document_type_id", "7")])
     boundary = kind.removeprefix("multipart/form-data; boundary=")
     assert (
@@ -71,20 +71,20 @@ def test_a_form_is_made_of_parts_with_a_boundary_that_stands_in_none() -> None:
         ("a.pdf", 5),
     ],
 )
-def test_names_and_kinds_no_file_can_have_are_refused(
-    filename: object, content_type: object
-) -> None:
+def test_invalid_file_names_and_types_are_refused(filename: object, content_type: object) -> None:
     with pytest.raises(InvalidArgumentError):
         form(content=b"x", filename=filename, content_type=content_type)
 
 
-def test_a_quote_in_a_name_ends_nothing() -> None:
+def test_a_quote_in_a_name_is_escaped() -> None:
     body, _ = form(content=b"x", filename='a".pdf')
     assert b'filename="a%22.pdf"\r\n' in body
 
 
 @versions
-async def test_a_document_is_filed_listed_and_fetched(version: str, tmp_path: Path) -> None:
+async def test_a_document_can_be_uploaded_listed_and_downloaded(
+    version: str, tmp_path: Path
+) -> None:
     path = tmp_path / "x-ray.pdf"
     path.write_bytes(CONTENT)
     async with scene(version=version) as at:
@@ -107,7 +107,7 @@ async def test_a_document_is_filed_listed_and_fetched(version: str, tmp_path: Pa
                 assert file.size == len(content)
 
 
-async def test_a_path_that_cannot_be_read_is_refused_without_its_name(tmp_path: Path) -> None:
+async def test_an_unreadable_path_is_refused_without_its_name(tmp_path: Path) -> None:
     async with scene() as at:
         with pytest.raises(InvalidArgumentError, match="cannot be read: no such file") as caught:
             await at.location.patients.documents.create(1, file=tmp_path / f"{SENTINEL}.pdf")
@@ -115,7 +115,7 @@ async def test_a_path_that_cannot_be_read_is_refused_without_its_name(tmp_path: 
         assert at.sent == 0
 
 
-async def test_an_upload_is_never_repeated_blindly() -> None:
+async def test_an_unsafe_upload_is_never_repeated() -> None:
     async with scene() as at:
         patient = at.sandbox.patients.ids[0]
         at.sandbox.drop_next(when="after")
@@ -182,7 +182,7 @@ def document(url: str | None) -> Document:
         "javascript:alert(1)",
     ],
 )
-async def test_credentials_go_to_the_apis_own_host_only(url: str | None) -> None:
+async def test_credentials_are_sent_to_the_apis_host_only(url: str | None) -> None:
     async with keeping() as (keeper, nex):
         with pytest.raises(InvalidArgumentError):
             nex.patients.documents.download(document(url))
@@ -190,7 +190,7 @@ async def test_credentials_go_to_the_apis_own_host_only(url: str | None) -> None
 
 
 @pytest.mark.parametrize("absolute", [False, True])
-async def test_the_address_is_asked_for_as_it_stands_with_the_practice_if_known(
+async def test_the_file_url_is_requested_unchanged_with_the_practice_if_known(
     *, absolute: bool
 ) -> None:
     async with keeping(subdomain="demo") as (keeper, nex):
@@ -210,7 +210,7 @@ async def test_the_address_is_asked_for_as_it_stands_with_the_practice_if_known(
         assert headers["Nex-Api-Version"] == "v2"
 
 
-async def test_a_redirect_to_where_the_file_is_kept_is_followed_without_credentials() -> None:
+async def test_a_redirect_to_the_file_host_is_followed_without_credentials() -> None:
     async with keeping() as (keeper, nex):
 
         async def give(request: web.Request) -> web.StreamResponse:
@@ -228,7 +228,7 @@ async def test_a_redirect_to_where_the_file_is_kept_is_followed_without_credenti
         assert not {"Authorization", "Nex-Api-Version", "Cookie"} & set(second)
 
 
-async def test_a_redirect_that_leaves_tls_or_never_ends_is_not_followed() -> None:
+async def test_a_redirect_that_leaves_tls_or_never_ends_is_refused() -> None:
     async with keeping() as (keeper, nex):
 
         async def leave(_: web.Request) -> web.StreamResponse:
@@ -250,7 +250,7 @@ async def test_a_redirect_that_leaves_tls_or_never_ends_is_not_followed() -> Non
         assert len(keeper.asked) == 1 + 4
 
 
-async def test_a_download_meets_errors_retries_and_tokens_as_any_read() -> None:
+async def test_a_download_handles_errors_retries_and_tokens_like_any_read() -> None:
     async with scene() as at:
         patient = at.sandbox.patients.ids[0]
         documents = at.location.patients.documents
@@ -263,7 +263,7 @@ async def test_a_download_meets_errors_retries_and_tokens_as_any_read() -> None:
                 pass
 
 
-async def test_a_success_that_is_a_refusal_is_an_error() -> None:
+async def test_an_error_envelope_in_place_of_a_file_is_an_error() -> None:
     async with keeping() as (keeper, nex):
 
         async def refuse(_: web.Request) -> web.StreamResponse:
@@ -294,7 +294,7 @@ async def read(download: Any) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_that_breaks_off_is_never_a_short_file(*, chunked: bool) -> None:
+async def test_a_truncated_download_is_an_error(*, chunked: bool) -> None:
     async with keeping() as (keeper, nex):
 
         async def break_off(request: web.Request) -> web.StreamResponse:
@@ -312,7 +312,7 @@ async def test_a_body_that_breaks_off_is_never_a_short_file(*, chunked: bool) ->
             await read(nex.patients.documents.download(document("/documents/18/download")))
 
 
-async def test_the_timeout_counts_for_the_answer_and_then_for_each_wait() -> None:
+async def test_the_timeout_applies_to_the_response_and_then_to_each_chunk() -> None:
     async with keeping() as (keeper, nex):
         short_timeout = nex.with_options(timeout=0.3)
 
@@ -333,7 +333,7 @@ async def test_the_timeout_counts_for_the_answer_and_then_for_each_wait() -> Non
             await read(download(document("/documents/19/download")))
 
 
-async def test_leaving_early_lets_go_of_the_connection_and_a_download_is_entered_once() -> None:
+async def test_leaving_early_releases_the_connection_and_a_download_is_entered_once() -> None:
     async with keeping() as (keeper, nex):
         ended = asyncio.Event()
 

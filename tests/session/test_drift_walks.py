@@ -74,7 +74,7 @@ async def run(seed: int, drift: str, kinds: Sequence[str]) -> tuple[bool, bool]:
 ALL_KINDS = ("delete", "insert", "swap", "move")
 
 
-async def test_a_verified_walk_yields_all_that_stayed_once_or_says_that_it_could_not() -> None:
+async def test_a_verified_walk_yields_all_that_stayed_once_or_raises() -> None:
     drifted = 0
     for seed in range(RUNS):
         lost, said = await run(seed, "verify", ALL_KINDS)
@@ -84,7 +84,7 @@ async def test_a_verified_walk_yields_all_that_stayed_once_or_says_that_it_could
 
 
 @pytest.mark.parametrize("kinds", [("delete", "move"), ("insert", "move")], ids="+".join)
-async def test_a_watching_walk_does_the_same_where_numbers_cannot_balance(
+async def test_a_watching_walk_yields_all_that_stayed_if_changes_cannot_balance(
     kinds: tuple[str, ...],
 ) -> None:
     for seed in range(RUNS // 2):
@@ -92,7 +92,7 @@ async def test_a_watching_walk_does_the_same_where_numbers_cannot_balance(
         assert said or not lost, f"seed {seed}: lost in silence"
 
 
-async def test_a_balanced_change_is_what_watching_cannot_see_and_verifying_can() -> None:
+async def test_only_verifying_detects_a_balanced_change() -> None:
     """One row deleted behind the walk and one inserted ahead of it, between two responses."""
 
     def balanced(source: ListSource) -> None:
@@ -115,7 +115,7 @@ async def test_a_balanced_change_is_what_watching_cannot_see_and_verifying_can()
     assert set(range(2, 13)) | {999} <= set(got)
 
 
-async def test_an_ignoring_walk_reads_once_whatever_happens() -> None:
+async def test_an_ignoring_walk_reads_once_despite_changes() -> None:
     source = ListSource(12)
 
     def shrink(number: int) -> None:
@@ -128,20 +128,20 @@ async def test_an_ignoring_walk_reads_once_whatever_happens() -> None:
     assert source.pages_asked == [1, 2, 3]
 
 
-async def test_a_quiet_verified_walk_costs_twice_and_a_watched_one_nothing_more() -> None:
+async def test_a_verified_walk_over_a_stable_list_costs_twice_and_a_watched_one_nothing() -> None:
     verified, watched = ListSource(40), ListSource(40)
     assert ids([p async for p in verified.walk(per_page=10, drift="verify")]) == verified.rows
     assert ids([p async for p in watched.walk(per_page=10)]) == watched.rows
     assert (len(verified.pages_asked), len(watched.pages_asked)) == (8, 4)
 
 
-async def test_one_page_that_holds_everything_proves_itself() -> None:
+async def test_a_single_page_needs_no_verification() -> None:
     source = ListSource(10)
     assert ids([p async for p in source.walk(drift="verify")]) == source.rows
     assert source.pages_asked == [1]
 
 
-async def test_a_list_that_never_rests_ends_in_an_error_that_bounds_the_loss() -> None:
+async def test_a_list_that_keeps_changing_ends_in_an_error_that_bounds_the_loss() -> None:
     source = ListSource(30)
 
     def churn(_: int) -> None:
@@ -159,7 +159,7 @@ async def test_a_list_that_never_rests_ends_in_an_error_that_bounds_the_loss() -
     assert len(source.pages_asked) == 9
 
 
-async def test_a_resumed_walk_refuses_to_go_on_in_a_list_that_changed() -> None:
+async def test_a_resumed_walk_refuses_a_list_that_changed() -> None:
     source = ListSource(30)
     first = await anext(source.walk(per_page=10).pages())
     source.rows.pop(0)
@@ -169,7 +169,7 @@ async def test_a_resumed_walk_refuses_to_go_on_in_a_list_that_changed() -> None:
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
 @pytest.mark.parametrize("drift", ["watch", "verify"])
-async def test_rows_that_come_and_go_in_the_sandbox_cost_no_record(
+async def test_changes_in_the_sandbox_cost_no_record(
     changing_list: LocationScope, sandbox: Sandbox, drift: str, prefetch: int
 ) -> None:
     rng = random.Random(f"{drift} {prefetch}")

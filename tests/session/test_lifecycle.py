@@ -38,7 +38,7 @@ def left_behind() -> set[str]:
     return {name for name in running if "Client.fetch_page" in name or "_renew" in name}
 
 
-async def test_an_unopened_session_says_how_to_open_it(sandbox: Sandbox) -> None:
+async def test_an_unopened_session_raises_with_advice(sandbox: Sandbox) -> None:
     nex = NexHealth(sandbox.api_key, base_url=sandbox.url)
     with pytest.raises(SessionStateError, match="async with"):
         await nex.institutions.get(1)
@@ -47,7 +47,7 @@ async def test_an_unopened_session_says_how_to_open_it(sandbox: Sandbox) -> None
             pass
 
 
-async def test_a_closed_session_says_so(sandbox: Sandbox) -> None:
+async def test_a_closed_session_raises_with_the_reason(sandbox: Sandbox) -> None:
     async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
         assert len([i async for i in nex.institutions.walk()]) == 1
     with pytest.raises(SessionStateError, match="closed"):
@@ -62,7 +62,7 @@ async def test_opening_twice_is_refused(nex: NexHealth) -> None:
         await nex.open()
 
 
-async def test_another_event_loop_is_refused_clearly(nex: NexHealth) -> None:
+async def test_another_event_loop_is_refused_with_the_reason(nex: NexHealth) -> None:
     caught: list[BaseException] = []
 
     def elsewhere() -> None:
@@ -91,14 +91,14 @@ async def test_a_session_opened_before_a_fork_is_refused(
         await nex.institutions.get(1)
 
 
-async def test_a_borrowed_session_is_used_and_left_open(sandbox: Sandbox) -> None:
+async def test_a_borrowed_client_session_stays_open(sandbox: Sandbox) -> None:
     async with aiohttp.ClientSession() as http:
         async with NexHealth(sandbox.api_key, base_url=sandbox.url, http=http) as nex:
             assert [i async for i in nex.institutions.walk()]
         assert not http.closed
 
 
-async def test_a_borrowed_session_that_its_owner_closed_is_named(sandbox: Sandbox) -> None:
+async def test_a_borrowed_client_session_closed_by_its_owner_is_named(sandbox: Sandbox) -> None:
     http = aiohttp.ClientSession()
     async with NexHealth(sandbox.api_key, base_url=sandbox.url, http=http) as nex:
         await http.close()
@@ -126,7 +126,7 @@ async def _drain(walk: object) -> None:
         pass
 
 
-async def test_closing_in_a_cancelled_scope_leaves_nothing(sandbox: Sandbox) -> None:
+async def test_closing_in_a_cancelled_scope_leaves_nothing_behind(sandbox: Sandbox) -> None:
     sandbox.page_cap = 2
     nex = NexHealth(sandbox.api_key, base_url=sandbox.url)
     with anyio.CancelScope() as scope:
@@ -140,7 +140,7 @@ async def test_closing_in_a_cancelled_scope_leaves_nothing(sandbox: Sandbox) -> 
     assert not left_behind()
 
 
-async def test_calls_under_way_when_the_session_closes_are_told(
+async def test_calls_in_flight_raise_when_the_session_closes(
     nex: NexHealth, location: LocationScope, sandbox: Sandbox
 ) -> None:
     await location.patients.walk().count()
@@ -157,7 +157,9 @@ async def test_calls_under_way_when_the_session_closes_are_told(
         await write
 
 
-async def test_copies_share_connections_token_and_life(nex: NexHealth, sandbox: Sandbox) -> None:
+async def test_copies_share_connections_token_and_lifetime(
+    nex: NexHealth, sandbox: Sandbox
+) -> None:
     quick = nex.with_options(timeout=5, retry=NO_RETRY)
     async with quick:
         location = quick.practice(sandbox.subdomain).location(sandbox.location_id)
@@ -217,7 +219,7 @@ async def test_key_and_address_come_from_the_environment(
     ],
     ids=range(19),
 )
-def test_what_cannot_work_is_refused_with_a_sentence(
+def test_impossible_settings_are_refused_with_the_reason(
     make: Callable[[], NexHealth], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NEXHEALTH_API_KEY", raising=False)
@@ -236,7 +238,7 @@ async def test_a_missing_scope_is_named_before_anything_is_sent(
     assert not sandbox.requests
 
 
-async def test_an_operation_the_version_lacks_is_refused_before_anything_is_sent(
+async def test_an_operation_missing_in_the_version_is_refused_before_anything_is_sent(
     nex: NexHealth, sandbox: Sandbox
 ) -> None:
     with pytest.raises(NotInVersionError, match='version="v2"'):
@@ -244,7 +246,7 @@ async def test_an_operation_the_version_lacks_is_refused_before_anything_is_sent
     assert not sandbox.requests
 
 
-async def test_an_account_that_v2_refuses_is_told_what_to_pass(sandbox: Sandbox) -> None:
+async def test_a_refusal_of_v2_names_the_version_to_pass(sandbox: Sandbox) -> None:
     sandbox.versions = frozenset({"v3"})
     async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
         with pytest.raises(VersionNotEnabledError, match='version="v3"'):
@@ -272,12 +274,12 @@ async def test_any_path_can_be_requested(nex: NexHealth, sandbox: Sandbox) -> No
         ("GET", "/../x"),
     ],
 )
-async def test_paths_that_are_none_are_refused(nex: NexHealth, method: str, path: str) -> None:
+async def test_invalid_paths_are_refused(nex: NexHealth, method: str, path: str) -> None:
     with pytest.raises(InvalidArgumentError):
         await nex.request(method, path)
 
 
-def test_the_table_is_offered_as_data() -> None:
+def test_the_endpoint_table_is_available_as_data() -> None:
     rows = NexHealth("an-invented-key").endpoints()
     assert {(r.version, r.method, r.path) for r in rows} >= {("v2", "GET", "/patients")}
     patients = next(r for r in rows if (r.path, r.method) == ("/patients", "GET"))
@@ -291,7 +293,7 @@ def test_the_repr_shows_host_version_scope_and_state() -> None:
     assert repr(nex) == "<NexHealth nexhealth.info v2, subdomain='demo', location_id=7: not open>"
 
 
-async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_millisecond(
+async def test_building_decoders_yields_to_the_loop_every_millisecond(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The interpreter's switch interval is restored, also after a failure."""
@@ -314,7 +316,7 @@ async def test_decoders_are_built_beside_the_loop_which_gets_its_turn_every_mill
     assert sys.getswitchinterval() == usual
 
 
-def test_a_session_shows_what_its_users_call_and_nothing_else() -> None:
+def test_a_session_has_only_public_names_for_users() -> None:
     resources = {name for name in dir(AccountResources) if not name.startswith("_")}
     shown = {name for name in dir(NexHealth("key")) if not name.startswith("_")}
     assert shown - resources == {

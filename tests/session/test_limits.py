@@ -44,7 +44,7 @@ def arrivals(at: ErrorScene) -> list[float]:
 
 @pytest.mark.parametrize("phase", [0.0, 0.37, 0.999])
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-async def test_60_tasks_meet_no_429_and_waste_no_time(
+async def test_60_tasks_get_no_429_and_waste_no_time(
     kind: Kind, phase: float, skipping: MovableLoop
 ) -> None:
     async with scene(clock=LoopClock()) as at:
@@ -61,7 +61,7 @@ async def test_60_tasks_meet_no_429_and_waste_no_time(
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: MovableLoop) -> None:
+async def test_slow_responses_cause_no_429(kind: Kind, skipping: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = kind
         at.sandbox.latency, at.sandbox.jitter = 0.12, 0.1
@@ -70,7 +70,7 @@ async def test_slow_answers_meet_no_429_either(kind: Kind, skipping: MovableLoop
         assert len(arrivals(at)) == 40
 
 
-async def test_classes_wait_beside_each_other(skipping: MovableLoop) -> None:
+async def test_classes_wait_independently(skipping: MovableLoop) -> None:
     """A full slow class does not delay the others."""
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = "sliding"
@@ -97,7 +97,7 @@ async def test_the_overall_limit_counts_every_class(skipping: MovableLoop) -> No
 
 
 @pytest.mark.parametrize("form", ["exact", "date"])
-async def test_a_429_closes_its_class_for_as_long_as_it_says(
+async def test_a_429_closes_its_class_for_the_requested_time(
     form: Literal["exact", "date"], skipping: MovableLoop
 ) -> None:
     """Another process used the limit: one 429, then all calls of the class wait, and no others."""
@@ -133,7 +133,7 @@ def _asking(form: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
+async def test_a_limit_shared_with_others_is_found_by_its_429s(
     kind: Kind, skipping: MovableLoop
 ) -> None:
     """Without rate limits the session follows the server's 429s, and loses nothing."""
@@ -145,7 +145,7 @@ async def test_a_limit_shared_with_others_is_found_again_by_its_429s(
         assert sum(result == 0 for result in results) >= 20
 
 
-async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: MovableLoop) -> None:
+async def test_a_cancelled_waiter_costs_no_permit(skipping: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         at.sandbox.rate_limits = "sliding"
         await at.works()
@@ -162,7 +162,7 @@ async def test_a_cancelled_waiter_costs_nobody_a_place(skipping: MovableLoop) ->
         assert at.sandbox.rejected == 0
 
 
-async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
+async def test_a_call_cancelled_as_it_gets_its_permit_returns_it(
     loop: MovableLoop,
 ) -> None:
     async with scene(rates=Rates(slow=Limit(2, 1.0)), clock=LoopClock()) as at:
@@ -183,7 +183,7 @@ async def test_a_call_cancelled_at_the_moment_of_its_turn_gives_the_place_back(
         assert len(arrivals(at)) == 3
 
 
-async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: MovableLoop) -> None:
+async def test_a_call_that_cannot_be_sent_in_time_fails_at_once(loop: MovableLoop) -> None:
     async with scene(clock=LoopClock()) as at:
         await asyncio.gather(*(booked(at) for _ in range(10)))
         hasty = at.nex.with_options(
@@ -200,7 +200,7 @@ async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(loop: Mova
         await booked(at)
 
 
-async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(
+async def test_a_queued_call_fails_at_its_deadline_at_the_latest(
     skipping: MovableLoop,
 ) -> None:
     async with scene(clock=LoopClock(), timeout=2.4) as at:
@@ -211,7 +211,7 @@ async def test_a_call_behind_others_fails_at_its_deadline_at_the_latest(
         assert len(arrivals(at)) == served
 
 
-async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: MovableLoop) -> None:
+async def test_a_write_that_cannot_be_sent_in_time_was_not_sent(loop: MovableLoop) -> None:
     """It raises `APITimeoutError`, which is safe to repeat, and not `OutcomeUnknownError`."""
     rates = Rates(other=Limit(2, 60.0))  # the login counts too
     async with scene(rates=rates, clock=LoopClock(), timeout=5.0) as at:
@@ -222,7 +222,7 @@ async def test_a_write_that_cannot_have_its_turn_in_time_was_not_sent(loop: Mova
         assert len(at.sandbox.appointment_types) == 4
 
 
-async def test_a_token_that_dies_in_the_queue_is_replaced_before_sending(
+async def test_a_token_that_expires_in_the_queue_is_replaced_before_sending(
     skipping: MovableLoop,
 ) -> None:
     """The permit is released during the login, and acquired again at once."""

@@ -62,7 +62,7 @@ async def test_pages_report_the_repair(location: LocationScope, id: int) -> None
     assert repairs == [Repair(id, "first_name")]
 
 
-async def test_dicts_bytes_and_pairs_hold_the_replacement_character(
+async def test_dicts_bytes_and_pairs_contain_the_replacement_character(
     location: LocationScope, sandbox: Sandbox, id: int
 ) -> None:
     dicts = {row["id"]: row async for row in location.patients.walk().raw()}
@@ -78,7 +78,7 @@ async def test_a_single_record_is_read(location: LocationScope, id: int) -> None
     assert (await location.patients.get(id)).first_name == "Ada \ufffd"
 
 
-async def test_what_cannot_be_read_beside_it_is_rejected_alone(
+async def test_other_errors_in_the_list_reject_only_their_own_record(
     location: LocationScope, sandbox: Sandbox, id: int
 ) -> None:
     sandbox.practice.patients._rows[id] = {**sandbox.patients.row(id), "id": "HALF"}
@@ -89,7 +89,9 @@ async def test_what_cannot_be_read_beside_it_is_rejected_alone(
     assert [error.path for error in rejects.errors] == ["id"]
 
 
-async def test_a_write_is_known_to_be_done(location: LocationScope, sandbox: Sandbox) -> None:
+async def test_a_write_with_a_repaired_response_succeeded(
+    location: LocationScope, sandbox: Sandbox
+) -> None:
     sandbox.alter_next(cut, method="POST", path="/appointment_types")
     made = await location.appointment_types.create(name="Cleaning HALF", minutes=30)
     assert made.name == "Cleaning \ufffd"
@@ -108,6 +110,6 @@ async def test_a_rejected_record_before_a_repaired_one_does_not_move_the_report(
     assert len(page.items) == len(sandbox.patients) - 1
 
 
-def test_repairs_stay_with_their_records_when_others_are_left_out() -> None:
+def test_repairs_belong_to_their_records_when_others_are_rejected() -> None:
     assert renumber_repairs({0: ("name",), 3: ("bio.city",)}, [1, 3, 4]) == {1: ("bio.city",)}
     assert renumber_repairs({}, [1, 2]) == {}

@@ -175,7 +175,9 @@ async def test_no_retry_sends_once(fault: Fault) -> None:
         (302, UnexpectedStructureError),
     ],
 )
-async def test_a_refusal_for_good_is_not_repeated(status: int, error: type[NexHealthError]) -> None:
+async def test_a_permanent_failure_is_not_repeated(
+    status: int, error: type[NexHealthError]
+) -> None:
     async with scene() as at:
         at.sandbox.fail_next(status, times=9)
         with pytest.raises(error) as caught:
@@ -184,7 +186,7 @@ async def test_a_refusal_for_good_is_not_repeated(status: int, error: type[NexHe
         assert at.sent == 1
 
 
-async def test_code_false_is_an_error_under_a_success_and_not_repeated() -> None:
+async def test_code_false_in_a_success_is_an_error_and_not_repeated() -> None:
     async with scene() as at:
         body = b'{"code":false,"error":["' + SENTINEL.encode() + b'"],"data":null}'
         at.sandbox.fail_next(200, body=body, times=9)
@@ -194,7 +196,7 @@ async def test_code_false_is_an_error_under_a_success_and_not_repeated() -> None
         assert caught.value.texts == (SENTINEL,)
 
 
-async def test_pauses_grow_and_stay_under_their_ceiling(loop: MovableLoop) -> None:
+async def test_pauses_grow_up_to_their_maximum(loop: MovableLoop) -> None:
     policy = RetryPolicy(attempts=6, base_delay=1.0, max_wait=4.0)
     async with scene(retry=policy, timeout=None) as at:
         await at.works()
@@ -211,7 +213,7 @@ async def test_pauses_grow_and_stay_under_their_ceiling(loop: MovableLoop) -> No
 
 @unsafe
 @pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
-async def test_an_unsafe_write_is_never_sent_twice_where_it_may_have_happened(
+async def test_an_unsafe_write_that_may_have_happened_is_never_sent_twice(
     write: Write, fault: Fault
 ) -> None:
     async with scene() as at:
@@ -232,7 +234,7 @@ async def test_an_unsafe_write_is_never_sent_twice_where_it_may_have_happened(
 
 @unsafe
 @pytest.mark.parametrize("status", [200, 201, 204, 500, 503])
-async def test_the_status_of_an_unreadable_answer_is_told(write: Write, status: int) -> None:
+async def test_the_status_of_an_unreadable_response_is_reported(write: Write, status: int) -> None:
     async with scene() as at:
         at.sandbox.garbage_next(b"", status=status)
         with pytest.raises(OutcomeUnknownError) as caught:
@@ -292,7 +294,7 @@ async def test_an_unsafe_write_refused_by_401_twice_is_refused(
 
 
 @unsafe
-async def test_an_unsafe_write_without_a_connection_is_tried_again(write: Write) -> None:
+async def test_an_unsafe_write_without_a_connection_is_retried(write: Write) -> None:
     async with scene() as at:
         await at.works()
         await at.sandbox.stop()
@@ -301,7 +303,7 @@ async def test_an_unsafe_write_without_a_connection_is_tried_again(write: Write)
         check_text(caught.value, operation=write.operation, attempts=4)
 
 
-async def test_an_unsafe_write_arrives_once_when_a_connection_comes_about_at_last() -> None:
+async def test_an_unsafe_write_arrives_once_when_a_connection_succeeds_at_last() -> None:
     server = RawServer()
     policy = RetryPolicy(attempts=6, base_delay=0.01)
     async with (
@@ -316,7 +318,7 @@ async def test_an_unsafe_write_arrives_once_when_a_connection_comes_about_at_las
 
 
 @unsafe
-async def test_an_unsafe_write_refused_by_400_is_just_refused(write: Write) -> None:
+async def test_an_unsafe_write_rejected_by_400_raises_a_plain_error(write: Write) -> None:
     async with scene() as at:
         at.sandbox.fail_next(400)
         with pytest.raises(InvalidRequestError):
@@ -342,7 +344,7 @@ async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
 
 
 @unsafe
-async def test_a_foreign_cancellation_of_a_write_passes_untouched(
+async def test_an_outer_cancellation_of_a_write_is_unchanged(
     write: Write, loop: MovableLoop
 ) -> None:
     async with scene() as at:
@@ -359,7 +361,7 @@ async def test_a_foreign_cancellation_of_a_write_passes_untouched(
 
 
 @unsafe
-async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write, loop: MovableLoop) -> None:
+async def test_an_outer_timeout_of_a_write_is_unchanged(write: Write, loop: MovableLoop) -> None:
     async def bounded(at: ErrorScene) -> None:
         async with asyncio.timeout(3):
             await write.does(at)
@@ -378,7 +380,7 @@ async def test_a_foreign_timeout_around_a_write_is_its_own(write: Write, loop: M
 
 
 @unsafe
-async def test_unsafe_writes_leave_on_a_fresh_connection(write: Write) -> None:
+async def test_unsafe_writes_use_a_fresh_connection(write: Write) -> None:
     async with scene() as at:
         await at.works()
         await write.does(at)
@@ -389,7 +391,7 @@ async def test_unsafe_writes_leave_on_a_fresh_connection(write: Write) -> None:
         assert sent.port not in {None, read.port}
 
 
-async def test_an_unsafe_write_never_meets_a_connection_that_was_closed_while_it_idled() -> None:
+async def test_an_unsafe_write_never_uses_a_connection_closed_while_idle() -> None:
     """A server closes idle connections silently; a write on one would have an unknown outcome."""
     closing = head(envelope({"id": 7}), status="201 Created")
     server = RawServer(says=closing)
@@ -403,7 +405,7 @@ async def test_an_unsafe_write_never_meets_a_connection_that_was_closed_while_it
         assert server.hits == 2
 
 
-async def test_aiohttp_does_not_repeat_by_itself() -> None:
+async def test_aiohttp_makes_no_retries_itself() -> None:
     async with scene(retry=NO_RETRY) as at:
         await at.works()
         at.sandbox.drop_next(times=9)
@@ -418,7 +420,7 @@ async def test_aiohttp_does_not_repeat_by_itself() -> None:
 
 @pytest.mark.parametrize("safe", [True, None])
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
-async def test_the_escape_hatch_repeats_writes_only_when_told(
+async def test_request_repeats_writes_only_if_allowed(
     method: str,
     safe: bool | None,  # noqa: FBT001 - a column of the table
 ) -> None:
@@ -451,7 +453,7 @@ async def test_a_change_is_repeated(fault: Fault) -> None:
 
 @pytest.mark.parametrize("when", ["after", "mid_body"])
 @pytest.mark.parametrize("hatch", [False, True], ids=["noun", "escape hatch"])
-async def test_a_deletion_whose_answer_was_lost_succeeds(
+async def test_a_deletion_with_a_lost_response_succeeds(
     when: Literal["after", "mid_body"],
     hatch: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
@@ -469,14 +471,14 @@ async def test_a_deletion_whose_answer_was_lost_succeeds(
         assert at.sent == 2
 
 
-async def test_a_deletion_that_finds_nothing_at_once_says_so() -> None:
+async def test_a_deletion_that_finds_nothing_raises() -> None:
     async with scene() as at:
         with pytest.raises(NotFoundError):
             await at.location.appointment_types.delete(987_654)
         assert at.sent == 1
 
 
-async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(
+async def test_a_deletion_that_finds_nothing_after_a_429_raises(
     loop: MovableLoop,
 ) -> None:
     async with scene() as at:
@@ -488,7 +490,7 @@ async def test_a_deletion_refused_by_429_before_finds_nothing_and_says_so(
         assert caught.value.attempts == 2
 
 
-async def test_a_deletion_that_never_left_before_finds_nothing_and_says_so(
+async def test_a_deletion_that_finds_nothing_after_an_unsent_attempt_raises(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection that failed deleted nothing, so the 404 after it is true."""
@@ -522,7 +524,7 @@ async def test_a_renewed_token_costs_no_attempt(loop: MovableLoop) -> None:
 # Deadlines
 
 
-async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: MovableLoop) -> None:
+async def test_a_pause_longer_than_the_timeout_is_not_begun(loop: MovableLoop) -> None:
     policy = RetryPolicy(base_delay=8.0)
     async with scene(retry=policy, timeout=2.0) as at:
         await at.works()
@@ -536,7 +538,7 @@ async def test_a_pause_that_does_not_fit_into_the_timeout_is_not_begun(loop: Mov
 
 
 @pytest.mark.parametrize("write", [None, *UNSAFE.values()], ids=["read", *UNSAFE])
-async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_once(
+async def test_a_retry_after_beyond_the_timeout_is_raised_at_once(
     write: Write | None, loop: MovableLoop
 ) -> None:
     async with scene(timeout=5.0) as at:
@@ -551,7 +553,7 @@ async def test_a_retry_after_that_does_not_fit_into_the_timeout_is_raised_at_onc
         assert at.sent == 2
 
 
-async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: MovableLoop) -> None:
+async def test_a_timeout_of_a_copy_applies_to_the_copy_only(loop: MovableLoop) -> None:
     async with scene(timeout=None) as at:
         await at.works()
         at.sandbox.fail_next(429, headers={"Retry-After": "30"}, times=2)
@@ -565,7 +567,9 @@ async def test_a_timeout_of_a_copy_holds_for_the_copy_alone(loop: MovableLoop) -
         assert 59 < loop.time() - began < 61.5
 
 
-async def test_the_login_counts_into_the_timeout_and_goes_on_for_others(loop: MovableLoop) -> None:
+async def test_the_login_counts_into_the_timeout_and_continues_for_others(
+    loop: MovableLoop,
+) -> None:
     async with scene(timeout=4.0, retry=RetryPolicy()) as at:
         at.sandbox.delay_next(7, path="/authenticates")
         task = asyncio.ensure_future(at.names())
@@ -594,7 +598,7 @@ async def test_attempts_share_one_deadline(loop: MovableLoop) -> None:
         loop.shift(1000)
 
 
-async def test_an_unreadable_success_of_a_write_is_no_bad_reply() -> None:
+async def test_an_unreadable_success_of_a_write_is_not_an_invalid_response() -> None:
     """Callers who catch InvalidResponseError and retry must not write twice."""
     async with scene() as at:
         at.sandbox.truncate_next()

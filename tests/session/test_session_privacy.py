@@ -200,7 +200,7 @@ _CASES = [
 
 
 @pytest.mark.parametrize(("act", "fault"), _CASES)
-async def test_no_fault_brings_a_secret_into_error_log_or_warning(
+async def test_no_fault_shows_a_secret_in_errors_logs_or_warnings(
     act: Callable[[ErrorScene], Awaitable[object]],
     fault: Callable[[Sandbox], object],
     caplog: pytest.LogCaptureFixture,
@@ -228,7 +228,7 @@ async def test_no_fault_brings_a_secret_into_error_log_or_warning(
         seen.clean(frames_with_locals(error, _ON_THE_WAY))
 
 
-async def test_a_refused_key_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_rejected_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     key = "key-canary-17"
     async with scene(api_key=key) as at:
@@ -242,7 +242,7 @@ async def test_a_refused_key_shows_nowhere(caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.parametrize("body", [b'{"code":true,"data":{"token":"to ken"}}', b"token-canary"])
-async def test_a_login_that_answers_nonsense_shows_none_of_it(
+async def test_a_nonsensical_login_response_is_not_shown(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -256,7 +256,7 @@ async def test_a_login_that_answers_nonsense_shows_none_of_it(
             assert secret not in caplog.text
 
 
-async def test_nothing_shows_its_contents_in_repr(caplog: pytest.LogCaptureFixture) -> None:
+async def test_reprs_show_no_contents(caplog: pytest.LogCaptureFixture) -> None:
     async with watched(caplog) as seen:
         at = seen.at
         patient = await at.location.patients.get(seen.id)
@@ -294,7 +294,7 @@ async def test_nothing_shows_its_contents_in_repr(caplog: pytest.LogCaptureFixtu
         await pages.aclose()
 
 
-async def test_requests_and_replies_show_neither_query_nor_headers_nor_body(
+async def test_requests_and_responses_show_neither_query_nor_headers_nor_body(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with watched(caplog) as seen:
@@ -316,7 +316,7 @@ async def test_requests_and_replies_show_neither_query_nor_headers_nor_body(
             seen.clean(repr(one))
 
 
-async def test_warnings_name_filters_and_pages_but_repeat_no_sentence(
+async def test_warnings_name_filters_and_pages_without_quoting_the_server(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with watched(caplog) as seen:
@@ -353,7 +353,7 @@ async def test_warnings_name_filters_and_pages_but_repeat_no_sentence(
         [LAST],
     ],
 )
-async def test_a_record_that_cannot_be_read_is_named_by_id_and_path(
+async def test_an_unreadable_record_is_named_by_id_and_path(
     row: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with watched(caplog) as seen:
@@ -371,7 +371,7 @@ async def test_a_record_that_cannot_be_read_is_named_by_id_and_path(
                 assert secret not in text
 
 
-async def test_a_page_task_left_behind_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_abandoned_page_task_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Asyncio logs exceptions that were never retrieved, with the task's repr and its error."""
     async with watched(caplog) as seen:
         at = seen.at
@@ -401,7 +401,7 @@ async def test_the_library_logs_operation_status_attempt_and_time(
     assert said[-1].startswith("GET /patients/{id}: 200, attempt 2, ")
 
 
-async def test_a_session_that_was_never_opened_shows_no_key() -> None:
+async def test_the_repr_of_an_unopened_session_shows_no_key() -> None:
     key = "key-canary-18"
     nex = NexHealth(key, base_url="http://127.0.0.1:1", retry=QUICK)
     assert key not in repr(nex)

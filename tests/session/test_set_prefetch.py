@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nexhealth_async import LocationScope
 
 
-async def test_a_walk_made_wider_has_more_requests_in_flight(
+async def test_a_larger_prefetch_has_more_requests_in_flight(
     sandbox: Sandbox, location: LocationScope
 ) -> None:
     sandbox.latency = 0.03
@@ -29,7 +29,9 @@ async def test_a_walk_made_wider_has_more_requests_in_flight(
     assert sorted(ids) == sorted(sandbox.patients.ids)
 
 
-async def test_asking_for_less_changes_nothing(sandbox: Sandbox, location: LocationScope) -> None:
+async def test_a_smaller_prefetch_changes_nothing(
+    sandbox: Sandbox, location: LocationScope
+) -> None:
     sandbox.latency = 0.03
     pages = location.patients.walk(per_page=1, prefetch=4).pages()
     await anext(pages)
@@ -39,7 +41,7 @@ async def test_asking_for_less_changes_nothing(sandbox: Sandbox, location: Locat
     assert sandbox.most_in_flight == 4
 
 
-async def test_a_patient_walk_waits_for_the_limit_beyond_the_usual_deadline() -> None:
+async def test_a_walk_without_deadline_waits_for_the_limit_beyond_the_default() -> None:
     async with Sandbox(patients=3) as sandbox:
         rates = Rates(people=Limit(1, 0.6))
         async with NexHealth(sandbox.api_key, base_url=sandbox.url, rates=rates) as nex:

@@ -32,14 +32,14 @@ async def gather(location: LocationScope, calls: int) -> list[int]:
     return await asyncio.gather(*(location.patients.walk().count() for _ in range(calls)))
 
 
-async def test_100_tasks_that_begin_together_cause_one_login(
+async def test_100_concurrent_tasks_cause_one_login(
     location: LocationScope, sandbox: Sandbox
 ) -> None:
     assert await gather(location, 100) == [25] * 100
     assert (sandbox.logins, rejected(sandbox)) == (1, 0)
 
 
-async def test_100_tasks_that_meet_an_expired_token_cause_one_login_and_no_refusal(
+async def test_100_tasks_with_an_expired_token_cause_one_login_and_no_failure(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     await gather(location, 1)
@@ -49,7 +49,7 @@ async def test_100_tasks_that_meet_an_expired_token_cause_one_login_and_no_refus
     assert (sandbox.logins, rejected(sandbox)) == (2, 0)
 
 
-async def test_a_token_near_its_end_is_renewed_beside_the_requests_that_use_it(
+async def test_an_expiring_token_is_renewed_while_requests_use_it(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     await gather(location, 1)
@@ -67,7 +67,7 @@ async def test_a_token_near_its_end_is_renewed_beside_the_requests_that_use_it(
     assert (sandbox.logins, rejected(sandbox)) == (2, 0)
 
 
-async def test_50_late_401s_cause_one_login_and_one_more_try_each(
+async def test_50_late_401s_cause_one_login_and_one_retry_each(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     await gather(location, 1)
@@ -81,7 +81,7 @@ async def test_50_late_401s_cause_one_login_and_one_more_try_each(
     assert len(sandbox.requests) == 101
 
 
-async def test_401s_that_straggle_in_after_the_new_login_cause_no_other(
+async def test_late_401s_after_the_new_login_cause_no_other(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     await gather(location, 1)
@@ -92,7 +92,7 @@ async def test_401s_that_straggle_in_after_the_new_login_cause_no_other(
     assert sandbox.logins == 2
 
 
-async def test_a_refused_key_is_said_once_and_not_hammered(
+async def test_a_rejected_key_is_raised_to_all_and_not_retried(
     sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     async with NexHealth("an-invented-wrong-key", base_url=sandbox.url) as nex:
@@ -112,7 +112,7 @@ async def test_a_refused_key_is_said_once_and_not_hammered(
         assert len(sandbox.seen("POST", "/authenticates")) == 2, "the second pause is longer"
 
 
-async def test_a_new_token_that_nothing_accepts_means_that_the_key_is_refused(
+async def test_a_new_token_that_is_rejected_everywhere_means_a_rejected_key(
     location: LocationScope, sandbox: Sandbox
 ) -> None:
     sandbox.fail_next(status=401, times=100, path="/patients/1")
@@ -121,7 +121,7 @@ async def test_a_new_token_that_nothing_accepts_means_that_the_key_is_refused(
     assert sandbox.logins == 1
 
 
-async def test_an_operation_that_always_says_401_does_not_log_in_on_every_call(
+async def test_an_operation_that_always_responds_401_does_not_log_in_on_every_call(
     location: LocationScope, sandbox: Sandbox
 ) -> None:
     await gather(location, 1)
@@ -132,7 +132,7 @@ async def test_an_operation_that_always_says_401_does_not_log_in_on_every_call(
     assert sandbox.logins == 1
 
 
-async def test_an_operation_that_always_says_401_does_not_condemn_the_key(
+async def test_an_operation_that_always_responds_401_does_not_mark_the_key_as_rejected(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     await gather(location, 1)
@@ -145,7 +145,7 @@ async def test_an_operation_that_always_says_401_does_not_condemn_the_key(
         assert sandbox.logins == logins
 
 
-async def test_a_token_revoked_within_ten_seconds_of_its_issue_is_replaced_after_them(
+async def test_a_token_revoked_within_ten_seconds_is_replaced_after_them(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     """Until then it looks like an operation that rejects every token."""
@@ -161,7 +161,7 @@ async def test_a_token_revoked_within_ten_seconds_of_its_issue_is_replaced_after
     assert sandbox.logins == 2
 
 
-async def test_a_failed_renewal_harms_nobody_while_the_token_lives(
+async def test_a_failed_renewal_affects_nobody_while_the_token_is_valid(
     location: LocationScope, sandbox: Sandbox, loop: MovableLoop
 ) -> None:
     await gather(location, 1)
@@ -175,7 +175,7 @@ async def test_a_failed_renewal_harms_nobody_while_the_token_lives(
 
 
 @pytest.mark.parametrize("steps", range(12))
-async def test_cancelling_the_one_who_logs_in_leaves_the_others_served(
+async def test_cancelling_the_caller_that_logs_in_does_not_affect_the_others(
     location: LocationScope, sandbox: Sandbox, steps: int
 ) -> None:
     sandbox.latency = 0.002
@@ -192,7 +192,7 @@ async def test_cancelling_the_one_who_logs_in_leaves_the_others_served(
 
 
 @pytest.mark.parametrize("steps", range(0, 40, 3))
-async def test_when_everyone_who_waits_is_cancelled_the_login_still_serves_the_next(
+async def test_a_login_whose_callers_are_all_cancelled_serves_the_next(
     nex: NexHealth, location: LocationScope, sandbox: Sandbox, steps: int
 ) -> None:
     async with anyio.create_task_group() as group:
@@ -218,7 +218,7 @@ async def test_a_call_with_too_little_time_leaves_the_login_to_the_others(
     assert sandbox.logins == 1
 
 
-async def test_neither_key_nor_token_shows_in_any_repr(
+async def test_reprs_show_neither_key_nor_token(
     nex: NexHealth, location: LocationScope, sandbox: Sandbox
 ) -> None:
     await gather(location, 1)
@@ -249,7 +249,7 @@ class Login:
 
 @pytest.mark.parametrize("awaits", range(4))
 @pytest.mark.parametrize("steps", range(8))
-async def test_a_waiter_cancelled_at_any_await_takes_nobody_along(awaits: int, steps: int) -> None:
+async def test_a_waiter_cancelled_at_any_await_affects_no_other(awaits: int, steps: int) -> None:
     login = Login(awaits)
     keeper = TokenManager(login)
     waiters = [asyncio.ensure_future(keeper.get(None)) for _ in range(3)]
@@ -261,7 +261,7 @@ async def test_a_waiter_cancelled_at_any_await_takes_nobody_along(awaits: int, s
     assert login.begun == 1
 
 
-async def test_a_failure_is_remembered_longer_each_time(loop: MovableLoop) -> None:
+async def test_the_backoff_grows_with_each_failure(loop: MovableLoop) -> None:
     login = Login(1)
     login.error = ServerError("the API failed", status=503)
     keeper = TokenManager(login)
@@ -278,7 +278,7 @@ async def test_a_failure_is_remembered_longer_each_time(loop: MovableLoop) -> No
     assert (await keeper.get(None)).value == f"token-{login.begun}"
 
 
-async def test_a_remembered_failure_holds_no_frame_of_who_met_it() -> None:
+async def test_a_remembered_failure_holds_no_frames() -> None:
     login = Login(1)
     login.error = ServerError("the API failed", status=503)
     keeper = TokenManager(login)
@@ -290,7 +290,7 @@ async def test_a_remembered_failure_holds_no_frame_of_who_met_it() -> None:
     gc.collect()
 
 
-async def test_closing_tells_those_who_wait_for_the_login(sandbox: Sandbox) -> None:
+async def test_closing_raises_in_those_who_wait_for_the_login(sandbox: Sandbox) -> None:
     sandbox.latency = 10
     nex = await NexHealth(sandbox.api_key, base_url=sandbox.url).open()
     waiting = asyncio.ensure_future(nex.institutions.get(1))

@@ -143,7 +143,7 @@ TRANSPORT_ERRORS = {
 
 
 @pytest.mark.parametrize("case", TRANSPORT_ERRORS.values(), ids=TRANSPORT_ERRORS)
-async def test_a_listing_says_what_befell_it_and_the_session_lives_on(
+async def test_every_transport_error_of_a_list_is_clear_and_leaves_the_session_usable(
     case: TransportErrorCase,
 ) -> None:
     async with scene() as at:
@@ -169,7 +169,7 @@ async def test_a_listing_says_what_befell_it_and_the_session_lives_on(
     [one for name, one in TRANSPORT_ERRORS.items() if not name.startswith("data ")],
     ids=[name for name in TRANSPORT_ERRORS if not name.startswith("data ")],
 )
-async def test_a_single_record_says_the_same(case: TransportErrorCase) -> None:
+async def test_a_single_record_raises_the_same_error(case: TransportErrorCase) -> None:
     async with scene() as at:
         case.does(at.sandbox)
         with pytest.raises(case.error) as caught:
@@ -181,7 +181,7 @@ async def test_a_single_record_says_the_same(case: TransportErrorCase) -> None:
 
 
 @pytest.mark.parametrize("data", ["text", 7, [], [{}], True])
-async def test_data_of_the_wrong_kind_is_no_record(data: object) -> None:
+async def test_data_of_the_wrong_type_are_not_a_record(data: object) -> None:
     async with scene() as at:
         at.sandbox.fail_next(200, body=envelope(data))
         with pytest.raises(UnexpectedStructureError) as caught:
@@ -190,7 +190,7 @@ async def test_data_of_the_wrong_kind_is_no_record(data: object) -> None:
         await at.works()
 
 
-async def test_a_lookup_answered_with_null_found_nothing() -> None:
+async def test_a_lookup_answered_with_null_is_not_found() -> None:
     async with scene() as at:
         at.sandbox.fail_next(200, body=envelope(None))
         with pytest.raises(NotFoundError):
@@ -198,7 +198,7 @@ async def test_a_lookup_answered_with_null_found_nothing() -> None:
 
 
 @pytest.mark.parametrize("bad", ["truncated JSON", "a reset inside the body", "a web page"])
-async def test_bad_weather_that_passes_costs_a_walk_no_record(bad: str) -> None:
+async def test_transient_errors_cost_a_walk_no_record(bad: str) -> None:
     case = TRANSPORT_ERRORS[bad]
     async with scene(patients=47) as at:
         walk = at.location.patients.walk(per_page=10, new_patient=None)
@@ -211,7 +211,7 @@ async def test_bad_weather_that_passes_costs_a_walk_no_record(bad: str) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/html", "image/png", "x", ""])
-async def test_valid_json_is_read_under_any_media_type(media_type: str) -> None:
+async def test_valid_json_is_read_with_any_media_type(media_type: str) -> None:
     async with scene() as at:
         at.sandbox.media_type = media_type
         await at.works()
@@ -224,7 +224,7 @@ async def test_valid_json_is_read_under_any_media_type(media_type: str) -> None:
 # Keys, practices and places
 
 
-async def test_a_wrong_key_is_refused_and_not_hammered(loop: MovableLoop) -> None:
+async def test_a_wrong_key_is_refused_and_not_retried(loop: MovableLoop) -> None:
     async with scene(api_key="key-of-someone-else") as at:
         for _ in range(3):
             with pytest.raises(InvalidAPIKeyError) as caught:
@@ -266,7 +266,7 @@ async def test_an_unknown_practice_is_forbidden() -> None:
 
 
 @pytest.mark.parametrize("subdomain", ["Sandbox-Dental", "SANDBOX", " ", "", "a.b", "a&b"])
-async def test_a_subdomain_that_cannot_be_one_is_refused_before_sending(subdomain: str) -> None:
+async def test_an_impossible_subdomain_is_refused_before_sending(subdomain: str) -> None:
     async with scene() as at:
         with pytest.raises(InvalidArgumentError):
             at.nex.practice(subdomain)
@@ -296,7 +296,7 @@ async def test_an_endpoint_that_refuses_every_token_does_not_log_in_on_each_call
         assert at.sent == 41
 
 
-async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_at_most(
+async def test_an_endpoint_that_rejects_every_token_costs_one_login_in_10_seconds(
     loop: MovableLoop,
 ) -> None:
     async with scene() as at:
@@ -313,7 +313,7 @@ async def test_an_endpoint_that_refuses_every_token_costs_a_login_in_10_seconds_
 # The network
 
 
-async def test_without_a_network_nothing_is_sent_and_it_works_once_there_is_one(
+async def test_without_a_network_nothing_is_sent_until_it_is_back(
     loop: MovableLoop,
 ) -> None:
     server = RawServer()
@@ -349,7 +349,7 @@ class _NoNames(AbstractResolver):
         pass
 
 
-async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
+async def test_an_unresolvable_name_is_a_connection_error() -> None:
     resolver = _NoNames()
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as http,
@@ -362,7 +362,7 @@ async def test_a_name_that_cannot_be_resolved_is_a_failed_connection() -> None:
     assert resolver.asked == ["api.nexhealth.invalid"] * 4
 
 
-async def test_tls_to_a_port_that_speaks_none_is_a_failed_connection() -> None:
+async def test_tls_to_a_plain_port_is_a_connection_error() -> None:
     async with Sandbox() as sandbox:
         url = sandbox.url.replace("http:", "https:")
         async with NexHealth("a-key", base_url=url, retry=QUICK) as nex:
@@ -372,7 +372,7 @@ async def test_tls_to_a_port_that_speaks_none_is_a_failed_connection() -> None:
         assert not sandbox.requests
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_a_failed_connection(tmp_path: Path) -> None:
+async def test_an_untrusted_certificate_is_a_connection_error(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl to make a certificate with")
@@ -416,7 +416,7 @@ async def test_a_redirect_is_never_followed() -> None:
         await at.works()
 
 
-async def test_a_redirected_login_takes_the_key_nowhere(loop: MovableLoop) -> None:
+async def test_a_redirected_login_does_not_send_the_key(loop: MovableLoop) -> None:
     async with Sandbox() as other, scene() as at:
         target = f"{other.url}/authenticates"
         at.sandbox.fail_next(307, path="/authenticates", headers={"Location": target}, body=b"")
@@ -437,7 +437,7 @@ async def test_a_redirected_login_takes_the_key_nowhere(loop: MovableLoop) -> No
         b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nabc",
     ],
 )
-async def test_a_server_that_speaks_no_http_is_a_lost_connection(noise: bytes) -> None:
+async def test_a_response_that_is_not_http_is_a_lost_connection(noise: bytes) -> None:
     server = RawServer(says=noise)
     async with (
         server.listening(),
@@ -451,7 +451,7 @@ async def test_a_server_that_speaks_no_http_is_a_lost_connection(noise: bytes) -
         assert await nex.patients.walk(location_id=1).count() == 0
 
 
-async def test_a_server_that_hangs_up_inside_the_headers_is_a_lost_connection() -> None:
+async def test_a_connection_closed_inside_the_headers_is_a_lost_connection() -> None:
     server = RawServer(says=b"HTT")
     async with (
         server.listening(),
@@ -462,7 +462,7 @@ async def test_a_server_that_hangs_up_inside_the_headers_is_a_lost_connection() 
         check_text(caught.value, attempts=4)
 
 
-async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: MovableLoop) -> None:
+async def test_a_silent_server_is_given_up_at_the_timeout(loop: MovableLoop) -> None:
     server = RawServer()
     async with (
         server.listening(),
@@ -485,7 +485,7 @@ async def test_a_server_that_never_answers_is_given_up_at_the_timeout(loop: Mova
         assert server.hits == 3
 
 
-async def test_an_attempt_without_an_answer_is_repeated_within_the_timeout(
+async def test_an_attempt_without_a_response_is_repeated_within_the_timeout(
     loop: MovableLoop,
 ) -> None:
     server = RawServer()
@@ -537,7 +537,9 @@ async def test_retry_after_is_obeyed_in_both_forms(
     "form",
     ["-5", "soon", "", "1e3", "inf", "nan", "9" * 40, "0x10", "Wed, 99 Foo 2026", "١٢", "12, 13"],
 )
-async def test_an_unreadable_retry_after_is_guessed_at(form: str, loop: MovableLoop) -> None:
+async def test_an_unreadable_retry_after_falls_back_to_the_backoff(
+    form: str, loop: MovableLoop
+) -> None:
     async with scene() as at:
         await at.works()
         at.sandbox.fail_next(429, headers={"Retry-After": form})
@@ -568,7 +570,7 @@ async def test_an_absurd_retry_after_is_raised_at_once(
         assert at.sent == 2
 
 
-async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: MovableLoop) -> None:
+async def test_endless_429s_are_raised_after_the_usual_attempts(loop: MovableLoop) -> None:
     async with scene(timeout=None) as at:
         await at.works()
         at.sandbox.fail_next(429, times=FOR_EVER)
@@ -579,7 +581,7 @@ async def test_429_for_ever_is_raised_after_the_usual_attempts(loop: MovableLoop
         assert at.sent == 5
 
 
-async def test_no_error_of_the_way_is_of_a_foreign_kind() -> None:
+async def test_every_transport_error_has_the_librarys_base_class() -> None:
     """Callers can catch one class for every failure."""
     async with scene() as at:
         for case in TRANSPORT_ERRORS.values():

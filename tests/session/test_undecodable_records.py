@@ -18,7 +18,7 @@ def odd(**data: object) -> bytes:
     return json.dumps({"code": True, "data": data, "error": None}).encode()
 
 
-async def test_a_record_that_cannot_be_read_is_said_with_its_place(
+async def test_an_unreadable_record_raises_an_error_with_its_path(
     location: LocationScope, sandbox: Sandbox
 ) -> None:
     sandbox.fail_next(status=200, body=odd(id=7, cancelled_at="someday"), path="/appointments/7")
@@ -30,7 +30,7 @@ async def test_a_record_that_cannot_be_read_is_said_with_its_place(
     assert "someday" not in str(caught.value)
 
 
-async def test_a_write_whose_record_cannot_be_read_was_accepted_all_the_same(
+async def test_a_write_with_an_unreadable_record_was_accepted(
     location: LocationScope, sandbox: Sandbox
 ) -> None:
     sandbox.fail_next(status=201, body=odd(id=None), path="/appointment_types", method="POST")
@@ -38,9 +38,7 @@ async def test_a_write_whose_record_cannot_be_read_was_accepted_all_the_same(
         await location.appointment_types.create(name="An invented type", minutes=30)
 
 
-async def test_null_for_a_record_means_that_there_is_none(
-    location: LocationScope, sandbox: Sandbox
-) -> None:
+async def test_null_for_a_record_means_not_found(location: LocationScope, sandbox: Sandbox) -> None:
     sandbox.fail_next(status=200, body=b'{"code": true, "data": null}', path="/procedures/1")
     with pytest.raises(NotFoundError):
         await location.procedures.get(1)

@@ -73,21 +73,21 @@ def logins(sandbox: Sandbox) -> int:
     return sum(seen.path == "/authenticates" for seen in sandbox.requests)
 
 
-async def test_an_old_account_speaks_v2_after_one_login(old_account: Sandbox) -> None:
+async def test_an_old_account_uses_v2_after_one_login(old_account: Sandbox) -> None:
     async with session(old_account) as nex:
         assert nex.version == "v2"
         assert len([one async for one in at_location(nex, old_account).patients.walk()]) == 12
     assert versions_of(old_account, logins=True) == ["v2", "v2"]
 
 
-async def test_an_account_with_both_versions_keeps_to_v2() -> None:
+async def test_an_account_with_both_versions_stays_with_v2() -> None:
     async with Sandbox(patients=3) as sandbox, session(sandbox) as nex:
         await at_location(nex, sandbox).patients.get(sandbox.patients.ids[0])
         assert nex.version == "v2"
     assert set(versions_of(sandbox, logins=True)) == {"v2"}
 
 
-async def test_a_new_account_speaks_v3_in_every_kind_of_call(new_account: Sandbox) -> None:
+async def test_a_new_account_uses_v3_in_every_kind_of_call(new_account: Sandbox) -> None:
     sandbox = new_account
     async with session(sandbox) as nex:
         here = at_location(nex, sandbox)
@@ -138,7 +138,7 @@ async def test_any_call_may_be_the_first_that_is_refused(first: str) -> None:
         assert logins(sandbox) == 1
 
 
-async def test_what_only_v3_has_works_first_on_a_new_account(new_account: Sandbox) -> None:
+async def test_a_v3_only_call_can_be_the_first_on_a_new_account(new_account: Sandbox) -> None:
     async with session(new_account) as nex:
         walk = at_location(nex, new_account).charges.walk(
             updated_since=datetime(2020, 1, 1, tzinfo=UTC)
@@ -148,7 +148,7 @@ async def test_what_only_v3_has_works_first_on_a_new_account(new_account: Sandbo
         assert nex.version == "v3.0.0"
 
 
-async def test_what_only_v3_has_is_refused_on_an_old_account_before_it_is_sent(
+async def test_a_v3_only_call_on_an_old_account_is_refused_before_it_is_sent(
     old_account: Sandbox,
 ) -> None:
     async with session(old_account) as nex:
@@ -160,7 +160,7 @@ async def test_what_only_v3_has_is_refused_on_an_old_account_before_it_is_sent(
     assert {seen.path for seen in old_account.requests} == {"/authenticates", "/institutions"}
 
 
-async def test_arguments_that_no_version_knows_are_refused_at_once(old_account: Sandbox) -> None:
+async def test_unknown_arguments_are_refused_at_once(old_account: Sandbox) -> None:
     async with session(old_account) as nex:
         before = len(old_account.requests)
         with pytest.raises(TypeError, match="colour"):
@@ -178,7 +178,7 @@ async def test_a_version_is_kept_after_a_first_success() -> None:
         assert nex.version == "v2"
 
 
-async def test_many_first_calls_at_once_move_together(new_account: Sandbox) -> None:
+async def test_concurrent_first_calls_switch_the_version_together(new_account: Sandbox) -> None:
     sandbox = new_account
     async with session(sandbox) as nex:
         here = at_location(nex, sandbox)
@@ -187,7 +187,7 @@ async def test_many_first_calls_at_once_move_together(new_account: Sandbox) -> N
     assert logins(sandbox) <= 2
 
 
-async def test_copies_share_what_was_found_out(new_account: Sandbox) -> None:
+async def test_copies_share_the_detected_version(new_account: Sandbox) -> None:
     async with session(new_account) as nex:
         copy = nex.with_options(timeout=5)
         await at_location(copy, new_account).patients.get(new_account.patients.ids[0])
@@ -196,7 +196,7 @@ async def test_copies_share_what_was_found_out(new_account: Sandbox) -> None:
         assert nex.with_options(version="v3").with_options(version="auto").version == "v3.0.0"
 
 
-async def test_both_versions_refused_is_raised_when_opening() -> None:
+async def test_opening_raises_if_both_versions_are_refused() -> None:
     async with Sandbox() as sandbox:
         refusal = b'{"code": false, "error": ["This API version is no longer supported"]}'
         sandbox.fail_next(403, path="/authenticates", body=refusal, times=2)
@@ -207,7 +207,7 @@ async def test_both_versions_refused_is_raised_when_opening() -> None:
             await nex.institutions.get(1)
 
 
-async def test_a_bad_key_is_raised_when_opening() -> None:
+async def test_opening_raises_for_an_invalid_key() -> None:
     async with Sandbox() as sandbox:
         nex = NexHealth("not-the-key", base_url=sandbox.url, version="auto", retry=NO_RETRY)
         with pytest.raises(InvalidAPIKeyError):
@@ -217,7 +217,7 @@ async def test_a_bad_key_is_raised_when_opening() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["no server", "503"])
-async def test_an_outage_keeps_no_session_from_opening(
+async def test_a_session_can_be_opened_during_an_outage(
     trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox = Sandbox(patients=3, versions={"v3"})
@@ -239,7 +239,7 @@ async def test_an_outage_keeps_no_session_from_opening(
     await sandbox.stop()
 
 
-async def test_an_outage_over_the_first_call_finds_the_version_out() -> None:
+async def test_the_version_is_detected_after_an_outage() -> None:
     async with Sandbox(patients=3, versions={"v3"}) as sandbox:
         sandbox.fail_next(503, path="/authenticates")
         async with session(sandbox) as nex:
@@ -289,7 +289,7 @@ WORDINGS = (
 @pytest.mark.parametrize(("status", "text"), WORDINGS)
 @pytest.mark.parametrize("where", ["/authenticates", "/patients"])
 @pytest.mark.parametrize("form", ["envelope", "text", "message"])
-async def test_a_refusal_is_known_by_its_meaning(
+async def test_a_version_refusal_is_recognized_by_its_meaning(
     status: int, text: str, where: str, form: str
 ) -> None:
     body = {
@@ -326,7 +326,7 @@ async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
     assert len(told) == (2 if version == "auto" else 0)
 
 
-async def test_hours_that_are_switched_off_and_pages_behind_the_first_do_not_warn(
+async def test_hidden_hours_and_later_pages_do_not_warn(
     old_account: Sandbox, recwarn: pytest.WarningsRecorder
 ) -> None:
     async with session(old_account) as nex:
@@ -337,7 +337,7 @@ async def test_hours_that_are_switched_off_and_pages_behind_the_first_do_not_war
     assert not recwarn.list
 
 
-async def test_a_filtered_page_of_hours_behind_the_first_does_not_warn(
+async def test_a_filtered_later_page_of_hours_does_not_warn(
     old_account: Sandbox, recwarn: pytest.WarningsRecorder
 ) -> None:
     async with session(old_account) as nex:

@@ -38,7 +38,7 @@ async def test_failures_are_repeated_at_once(
 
 @pytest.mark.usefixtures("nexhealth_no_backoff")
 @pytest.mark.parametrize("headers", [{"Retry-After": "30"}, None])
-async def test_a_429_is_repeated_at_once_whatever_it_asks_for(
+async def test_a_429_is_repeated_at_once_for_any_retry_after(
     nexhealth: NexHealth, nexhealth_sandbox: Sandbox, headers: dict[str, str] | None
 ) -> None:
     await took(nexhealth, nexhealth_sandbox)
@@ -47,7 +47,7 @@ async def test_a_429_is_repeated_at_once_whatever_it_asks_for(
 
 
 @pytest.mark.usefixtures("nexhealth_no_backoff")
-async def test_a_429_that_is_raised_holds_up_nobody_after_it(
+async def test_a_429_that_is_raised_delays_no_later_call(
     nexhealth: NexHealth, nexhealth_sandbox: Sandbox
 ) -> None:
     await took(nexhealth, nexhealth_sandbox)
@@ -58,7 +58,7 @@ async def test_a_429_that_is_raised_holds_up_nobody_after_it(
 
 
 @pytest.mark.usefixtures("nexhealth_no_backoff")
-async def test_how_often_and_what_is_repeated_stays_as_it_is(
+async def test_the_number_and_kind_of_retries_are_unchanged(
     nexhealth: NexHealth, nexhealth_sandbox: Sandbox
 ) -> None:
     nexhealth_sandbox.fail_next(503, times=9)
@@ -83,7 +83,7 @@ async def test_without_the_switch_a_429_is_waited_for(
     assert await took(nexhealth, nexhealth_sandbox) >= 0.9
 
 
-def test_leaving_puts_back_what_was_before() -> None:
+def test_leaving_restores_the_previous_state() -> None:
     with set_testing(True):
         assert is_testing()
         with set_testing(False):
@@ -95,13 +95,13 @@ def test_leaving_puts_back_what_was_before() -> None:
     assert not is_testing()
 
 
-def test_it_is_put_back_after_an_error() -> None:
+def test_the_state_is_restored_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), set_testing(True):
         raise ZeroDivisionError
     assert not is_testing()
 
 
-def test_switching_it_on_is_said_once_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_switching_it_on_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "nexhealth_async"), set_testing(True):
         with set_testing(True):
             pass
@@ -110,7 +110,7 @@ def test_switching_it_on_is_said_once_in_the_log(caplog: pytest.LogCaptureFixtur
     assert "for test suites only" in record.getMessage()
 
 
-def test_no_import_and_no_fixture_of_another_test_switches_it_on() -> None:
+def test_imports_and_other_fixtures_do_not_switch_it_on() -> None:
     code = (
         "import nexhealth_async.testing, nexhealth_async.pytest_plugin\n"
         "from nexhealth_async._client.backoff_switch import is_testing\n"

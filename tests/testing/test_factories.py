@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_model_can_be_made_and_is_what_the_api_could_have_sent(model: type[Record]) -> None:
+def test_every_model_can_be_made_and_is_plausible(model: type[Record]) -> None:
     made: Any = Factory().make(model)
     read, repairs = Codec().decode(model, to_json(made))
     assert read == made
@@ -41,14 +41,14 @@ def test_ids_count_for_each_model_by_itself() -> None:
     assert len({patient.email for patient in patients}) == 3
 
 
-def test_ids_are_each_given_once_also_to_threads() -> None:
+def test_ids_are_unique_across_threads() -> None:
     factory = Factory()
     with ThreadPoolExecutor(4) as pool:
         made = [pool.submit(factory.make, models.Provider) for _ in range(200)]
     assert sorted(provider.result().id for provider in made) == list(range(1, 201))
 
 
-def test_what_matters_can_be_said() -> None:
+def test_relevant_fields_can_be_given() -> None:
     factory = Factory()
     patient = factory.make(
         models.Patient,
@@ -77,7 +77,7 @@ def test_what_matters_can_be_said() -> None:
         ({"location_ids": ["1"]}, "location_ids"),
     ],
 )
-def test_a_mistake_in_a_test_is_told(overrides: dict[str, object], text: str) -> None:
+def test_a_mistake_in_a_test_raises_a_clear_error(overrides: dict[str, object], text: str) -> None:
     with pytest.raises(TypeError, match=text):
         Factory().make(models.Patient, **overrides)
 
@@ -88,7 +88,7 @@ def test_payments_are_negative_as_in_a_ledger() -> None:
     assert amount.amount < Decimal(0)
 
 
-def test_a_free_slot_is_one_of_a_search() -> None:
+def test_a_free_slot_belongs_to_a_search() -> None:
     slot = make_free_slot(provider_id=9)
     assert isinstance(slot, FreeSlot)
     assert slot.provider_id == 9
@@ -99,7 +99,7 @@ def test_a_free_slot_is_one_of_a_search() -> None:
         make_free_slot(time=slot.start)
 
 
-def test_every_maker_makes_what_it_is_named_for() -> None:
+def test_every_factory_makes_the_model_of_its_name() -> None:
     makers = [name for name in testing.__all__ if name.startswith("make_")]
     assert len(makers) >= 8
     for name in makers:
@@ -109,6 +109,6 @@ def test_every_maker_makes_what_it_is_named_for() -> None:
         ).lstrip("_")
 
 
-def test_nothing_invented_shows_in_a_repr() -> None:
+def test_reprs_show_no_invented_data() -> None:
     patient = make_patient(id=12, first_name="Quirinia")
     assert repr(patient) == "Patient(id=12)"

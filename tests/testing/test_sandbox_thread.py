@@ -27,7 +27,7 @@ def patient_of(sandbox: Sandbox) -> int:
     return asyncio.run(ask())
 
 
-def test_it_serves_a_loop_that_comes_and_goes() -> None:
+def test_one_thread_serves_several_event_loops() -> None:
     with SandboxThread(Sandbox(patients=3)) as thread:
         assert (
             patient_of(thread.sandbox)
@@ -39,7 +39,7 @@ def test_it_serves_a_loop_that_comes_and_goes() -> None:
         patient_of(thread.sandbox)
 
 
-def test_orders_given_from_the_tests_thread_are_kept() -> None:
+def test_settings_made_from_the_tests_thread_are_kept() -> None:
     with SandboxThread() as thread:
         id = thread.sandbox.patients.add({"first_name": "Zoe"})
         thread.sandbox.fail_next(503)
@@ -48,7 +48,7 @@ def test_orders_given_from_the_tests_thread_are_kept() -> None:
         assert len(thread.sandbox.seen("GET", "/patients/{id}")) == 2
 
 
-def test_work_in_the_servers_thread_answers() -> None:
+def test_work_in_the_servers_thread_returns_its_result() -> None:
     async def where(more: str) -> str:
         await asyncio.sleep(0)
         return threading.current_thread().name + more
@@ -63,7 +63,7 @@ def test_work_in_the_servers_thread_answers() -> None:
         thread.call(thread.sandbox.sync)
 
 
-def test_its_end_leaves_no_thread() -> None:
+def test_no_thread_remains_after_the_end() -> None:
     before = threading.active_count()
     with SandboxThread():
         assert threading.active_count() > before
@@ -71,7 +71,7 @@ def test_its_end_leaves_no_thread() -> None:
 
 
 @pytest.mark.nexhealth_sandbox(patients=4)
-def test_the_environment_leads_every_session_to_the_sandbox(
+def test_the_environment_directs_every_session_to_the_sandbox(
     nexhealth_env: SandboxThread, nexhealth_url: str, nexhealth_factory: Factory
 ) -> None:
     assert len(nexhealth_env.sandbox.patients) == 4

@@ -71,7 +71,7 @@ def test_the_unreleased_becomes_a_version_and_leaves_an_empty_heading() -> None:
     )
 
 
-def test_what_was_released_before_stays_and_the_links_move_on() -> None:
+def test_earlier_releases_are_kept_and_the_links_are_updated() -> None:
     assert cut(SECOND, "0.2.0", DAY) == (
         "# Changelog\n\n## [Unreleased]\n\n## [0.2.0] - 2031-02-03\n\n### Fixed\n\n- A fault.\n\n"
         "## [0.1.0] - 2030-01-01\n\n### Added\n\n- All of it.\n\n"
@@ -81,14 +81,14 @@ def test_what_was_released_before_stays_and_the_links_move_on() -> None:
     )
 
 
-def test_whatever_is_said_under_the_heading_stays() -> None:
+def test_the_text_under_the_heading_is_unchanged() -> None:
     text = "Breaking: read this.\n\n### Added\n\n* starred\n- One thing.\n"
     told = cut(f"# Changelog\n\nAs in:\n\n{text}\n## [Unreleased]\n\n{text}", "0.2.0", DAY)
     assert told.count("[Unreleased]") == 1
     assert told.endswith(f"## [Unreleased]\n\n## [0.2.0] - 2031-02-03\n\n{text}")
 
 
-def test_what_was_cut_cannot_be_cut_again() -> None:
+def test_a_released_version_cannot_be_released_again() -> None:
     once = cut(SECOND, "0.2.0", DAY)
     assert released(once) == ["0.2.0", "0.1.0"]
     with pytest.raises(CannotReleaseError, match="nothing stands under"):
@@ -105,7 +105,7 @@ def test_what_was_cut_cannot_be_cut_again() -> None:
     ],
     ids=["no heading", "empty headings", "links only", "two headings"],
 )
-def test_without_one_unreleased_that_says_something_nothing_is_released(changelog: str) -> None:
+def test_exactly_one_nonempty_unreleased_section_is_required(changelog: str) -> None:
     with pytest.raises(CannotReleaseError, match="Unreleased"):
         notes(changelog)
 
@@ -121,7 +121,7 @@ def test_the_trees_own_version_may_be_released_once() -> None:
         check_version("0.1.0", current="0.1.0", changelog=SECOND)
 
 
-def test_a_release_candidate_is_not_in_the_way() -> None:
+def test_a_release_candidate_does_not_prevent_the_release() -> None:
     changelog = SECOND.replace("## [0.1.0]", "## [0.1.0rc1]")
     assert released(changelog) == ["0.1.0rc1"]
     check_version("0.1.0", current="0.1.0", changelog=changelog)
@@ -134,7 +134,7 @@ def test_an_older_version_is_refused(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "1", "1.2", "v1.2.3", "01.2.3", "1.2.3rc1", "1.2.3\n"])
-def test_what_is_no_version_is_refused(version: str) -> None:
+def test_an_invalid_version_is_refused(version: str) -> None:
     with pytest.raises(CannotReleaseError, match="is no version"):
         check_version(version, current="0.1.0", changelog=FIRST)
 
@@ -147,7 +147,7 @@ def test_the_version_is_written_where_the_build_reads_it() -> None:
         set_version("version = 1\n", "0.2.0")
 
 
-def test_the_projects_own_changelog_can_be_cut() -> None:
+def test_the_projects_own_changelog_can_be_released() -> None:
     changelog = release.CHANGELOG.read_text(encoding="utf-8")
     assert release.VERSION_FILE.is_file()
     made = cut(changelog, "999.0.0", DAY)
@@ -160,12 +160,12 @@ def whole() -> dict[str, bytes]:
     return dict.fromkeys(NEEDED, b"")
 
 
-def test_an_archive_with_all_it_needs_gives_no_complaint() -> None:
+def test_a_complete_archive_has_no_problems() -> None:
     assert complaints(whole(), machine=["/home/ada/"]) == []
 
 
 @pytest.mark.parametrize("name", NEEDED)
-def test_what_is_missing_from_an_archive_is_named(name: str) -> None:
+def test_missing_files_of_an_archive_are_named(name: str) -> None:
     files = whole()
     del files[name]
     assert complaints(files, machine=[]) == [f"{name} is missing"]
@@ -182,17 +182,17 @@ def test_what_is_missing_from_an_archive_is_named(name: str) -> None:
         "practice.duckdb",
     ],
 )
-def test_what_does_not_belong_into_an_archive_is_named(name: str) -> None:
+def test_unexpected_files_of_an_archive_are_named(name: str) -> None:
     found = complaints({**whole(), name: b""}, machine=[])
     assert found == [f"{name} does not belong here"]
 
 
-def test_a_path_of_the_machine_is_found_and_not_repeated() -> None:
+def test_a_local_path_in_an_archive_is_found_and_not_repeated() -> None:
     files = {**whole(), "docs/a.md": b"see /home/ada/tree/a.py"}
     assert complaints(files, machine=["/home/ada/"]) == ["docs/a.md tells a path of this machine"]
 
 
-def test_what_a_wheel_would_install_beside_the_package_is_named() -> None:
+def test_files_installed_beside_the_package_are_named() -> None:
     own = ["nexhealth_async/__init__.py", "nexhealth_async-0.1.0.dist-info/METADATA"]
     assert strangers([*own, "tests/conftest.py", "nexhealth_async.py"]) == [
         "tests/conftest.py",
@@ -225,7 +225,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_release_is_cut_into_the_tree(project: Path) -> None:
+def test_a_release_changes_the_tree(project: Path) -> None:
     assert main(["may", "0.2.0"]) == 0
     assert main(["cut", "0.2.0"]) == 0
     assert "## [0.2.0] - " in (project / "CHANGELOG.md").read_text()
@@ -263,7 +263,7 @@ def test_a_folder_without_both_archives_is_refused(
 
 
 @pytest.mark.parametrize("arguments", [[], ["may"], ["tag", "0.2.0"], ["cut", "0.2.0", "now"]])
-def test_anything_else_is_answered_with_the_usage(
+def test_wrong_arguments_print_the_usage(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2

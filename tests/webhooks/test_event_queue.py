@@ -51,7 +51,9 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_delivery_is_answered_once_the_queue_holds_it(path: Path, handler: Handler) -> None:
+async def test_a_delivery_is_answered_once_the_queue_has_stored_it(
+    path: Path, handler: Handler
+) -> None:
     handler.free.clear()
     async with Receiver(SECRET, handler, store=SqliteQueue(path)) as receiver:
         assert [await receiver.receive(*posted(id)) for id in (1, 2, 3)] == [200] * 3
@@ -65,7 +67,7 @@ async def test_a_delivery_is_answered_once_the_queue_holds_it(path: Path, handle
     assert receiver.counts == ReceiverCounts(queued=3, handled=3, duplicates=4)
 
 
-async def test_what_a_close_leaves_is_handled_at_the_next_start(
+async def test_events_left_at_closing_are_handled_at_the_next_start(
     path: Path, handler: Handler
 ) -> None:
     handler.free.clear()
@@ -83,7 +85,7 @@ async def test_what_a_close_leaves_is_handled_at_the_next_start(
     assert sorted(ids(later.got)) == list(range(400))
 
 
-async def test_events_can_be_iterated_and_the_one_left_comes_again(path: Path) -> None:
+async def test_events_can_be_iterated_and_an_unfinished_one_is_repeated(path: Path) -> None:
     got: list[int] = []
     async with Receiver(SECRET, store=SqliteQueue(path), retry_after=0) as receiver:
         for id in (1, 2, 3):
@@ -103,7 +105,7 @@ async def test_events_can_be_iterated_and_the_one_left_comes_again(path: Path) -
     await queue.aclose()
 
 
-async def test_an_event_that_fails_is_tried_again_and_parked_in_the_end(
+async def test_a_failing_event_is_retried_and_finally_parked(
     path: Path, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     parked: list[Event] = []
@@ -153,7 +155,7 @@ async def test_the_delays_between_attempts_grow(path: Path) -> None:
     assert len(handled) == 4
 
 
-async def test_an_event_whose_handling_ends_the_process_each_time_is_parked_untried(
+async def test_an_event_that_kills_the_process_each_time_is_parked_untried(
     path: Path, handler: Handler
 ) -> None:
     queue = SqliteQueue(path)
@@ -172,7 +174,7 @@ async def test_an_event_whose_handling_ends_the_process_each_time_is_parked_untr
     assert len(parked) == 1
 
 
-async def test_what_is_discarded_is_gone_and_comes_no_more(path: Path) -> None:
+async def test_a_discarded_event_is_not_repeated(path: Path) -> None:
     queue = SqliteQueue(path)
     await queue.put("a", b"{}")
     await queue.take()
@@ -183,7 +185,7 @@ async def test_what_is_discarded_is_gone_and_comes_no_more(path: Path) -> None:
     await queue.aclose()
 
 
-async def test_handled_keys_are_forgotten_in_the_end_and_bodies_at_once(path: Path) -> None:
+async def test_handled_keys_are_forgotten_finally_and_bodies_at_once(path: Path) -> None:
     clock = ManualClock()
     queue = SqliteQueue(path, clock=clock, keep=timedelta(hours=1))
     body = SENTINEL.encode() * 100
@@ -202,7 +204,7 @@ async def test_handled_keys_are_forgotten_in_the_end_and_bodies_at_once(path: Pa
     await queue.aclose()
 
 
-async def test_the_files_are_their_owners_alone(path: Path) -> None:
+async def test_the_files_are_private(path: Path) -> None:
     queue = SqliteQueue(path)
     await queue.put("a", b"{}")
     files = list(path.parent.iterdir())
@@ -218,7 +220,7 @@ async def test_the_files_are_their_owners_alone(path: Path) -> None:
         SqliteQueue(path, max_events=0)
 
 
-async def test_a_full_queue_puts_deliveries_off(path: Path) -> None:
+async def test_a_full_queue_defers_deliveries(path: Path) -> None:
     async with Receiver(SECRET, store=SqliteQueue(path, max_events=2)) as receiver:
         answers = [await receiver.receive(*posted(id)) for id in (1, 2, 3, 1)]
         assert answers[:3] == [200, 200, 503]
@@ -227,7 +229,9 @@ async def test_a_full_queue_puts_deliveries_off(path: Path) -> None:
     await queue.aclose()
 
 
-async def test_a_test_delivery_is_one_after_the_queue_too(path: Path, handler: Handler) -> None:
+async def test_a_test_delivery_is_recognized_after_the_queue_too(
+    path: Path, handler: Handler
+) -> None:
     body = delivery("patient_created", {"patients": [sample("Patient")]})
     headers = {**sign(SECRET, body, NOW), "Nex-Webhook-Test": "true"}
     async with Receiver(SECRET, handler, store=SqliteQueue(path)) as receiver:
@@ -255,7 +259,7 @@ async def test_a_claim_is_held_while_its_handler_runs(path: Path, handler: Handl
         await until(lambda: receiver.counts.handled + second.counts.handled == 1)
 
 
-async def test_a_claim_that_nobody_holds_any_more_is_taken_over(path: Path) -> None:
+async def test_an_abandoned_claim_is_taken_over(path: Path) -> None:
     clock = ManualClock()
     first, second = SqliteQueue(path, clock=clock), SqliteQueue(path, clock=clock)
     await first.put("a", b"{}")
@@ -271,7 +275,7 @@ async def test_a_claim_that_nobody_holds_any_more_is_taken_over(path: Path) -> N
     await second.aclose()
 
 
-async def test_the_first_to_open_a_queue_takes_over_what_a_crash_left(path: Path) -> None:
+async def test_opening_a_queue_takes_over_the_events_of_a_crash(path: Path) -> None:
     first = SqliteQueue(path)
     await first.put("a", b"{}")
     assert await first.take() is not None
@@ -285,9 +289,7 @@ async def test_the_first_to_open_a_queue_takes_over_what_a_crash_left(path: Path
     await third.aclose()
 
 
-async def test_a_queue_that_was_tampered_with_is_read_all_the_same(
-    path: Path, handler: Handler
-) -> None:
+async def test_a_tampered_queue_can_still_be_read(path: Path, handler: Handler) -> None:
     queue = SqliteQueue(path)
     await queue.put("a", b"{}")
     await queue.aclose()
@@ -299,7 +301,7 @@ async def test_a_queue_that_was_tampered_with_is_read_all_the_same(
     assert handler.got[0].event == ""
 
 
-async def test_a_queue_that_fails_is_asked_again(
+async def test_a_failing_queue_is_retried(
     path: Path, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Failing(SqliteQueue):
@@ -359,7 +361,7 @@ asyncio.run(main())
 
 
 @pytest.mark.timeout(180)
-async def test_whatever_was_answered_2xx_is_handled_after_kill_9_at_any_moment(
+async def test_every_2xx_is_handled_despite_kill_9_at_any_moment(
     path: Path,
 ) -> None:
     dice = random.Random(14)

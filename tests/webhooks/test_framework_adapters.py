@@ -38,7 +38,7 @@ async def post(http: aiohttp.ClientSession, url: str, headers: dict[str, str], b
         return reply.status
 
 
-async def test_signed_deliveries_arrive_and_all_others_are_refused_without_detail(
+async def test_signed_deliveries_are_accepted_and_others_refused_without_detail(
     serve: Serve, http: aiohttp.ClientSession
 ) -> None:
     got: list[Event] = []
@@ -62,7 +62,7 @@ async def test_signed_deliveries_arrive_and_all_others_are_refused_without_detai
     assert ids(got) == [1]
 
 
-async def test_a_body_of_unknown_length_is_read_no_further_than_allowed(
+async def test_a_body_of_unknown_length_is_read_up_to_the_limit(
     serve: Serve, http: aiohttp.ClientSession
 ) -> None:
     sent = 0
@@ -87,7 +87,7 @@ async def test_a_body_of_unknown_length_is_read_no_further_than_allowed(
         assert sent < 200 * LARGEST
 
 
-async def test_a_sender_that_hangs_up_leaves_no_trace(
+async def test_a_disconnected_sender_leaves_nothing_behind(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers, body = posted()
@@ -109,7 +109,7 @@ async def test_a_sender_that_hangs_up_leaves_no_trace(
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
 
 
-async def test_if_asked_for_answers_come_before_handling_and_the_rest_is_handled_at_shutdown(
+async def test_early_answers_are_possible_and_the_rest_is_handled_at_shutdown(
     serve: Serve, http: aiohttp.ClientSession
 ) -> None:
     got: list[Event] = []
@@ -127,7 +127,7 @@ async def test_if_asked_for_answers_come_before_handling_and_the_rest_is_handled
     assert sorted(ids(got)) == list(range(100))
 
 
-async def test_a_full_queue_asks_the_vendor_to_come_again(
+async def test_a_full_queue_is_answered_so_that_the_vendor_retries(
     serve: Serve, http: aiohttp.ClientSession
 ) -> None:
     receiver = Receiver(SECRET, answer="queued", queue_size=3)
@@ -144,7 +144,7 @@ async def test_a_full_queue_asks_the_vendor_to_come_again(
 @pytest.mark.parametrize(
     ("serve", "deliveries"), [("aiohttp", 10_200), ("fastapi", 1_800)], indirect=["serve"]
 )
-async def test_a_storm_of_duplicates_yields_each_event_once_across_a_restart(
+async def test_many_duplicates_are_handled_once_across_a_restart(
     serve: Serve, deliveries: int, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     """Deliveries of 500 events in waves, with a new server and a new store in between."""

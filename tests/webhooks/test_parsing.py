@@ -77,7 +77,7 @@ def test_every_event_of_the_catalogues_is_read_in_every_shape(
             assert found.raw["data"] == data
 
 
-def test_the_librarys_catalogue_is_that_of_the_pages() -> None:
+def test_the_librarys_catalogue_matches_the_pages() -> None:
     assert {kind: set(names) for kind, names in CATALOGUE.items()} == {
         kind: set(events) for kind, (_, _, events) in EVENTS.items()
     }
@@ -104,7 +104,7 @@ def test_other_names_inside_data_are_read(event: str, model: str, key: str) -> N
         assert len(found.records) == 1
 
 
-def test_an_appointment_that_includes_its_patient_is_no_patient() -> None:
+def test_an_appointment_with_an_included_patient_is_not_a_patient() -> None:
     record = {**sample("Appointment"), "patient": sample("Patient")}
     bare, wrapped = (
         parse(delivery("appointment_updated", data)) for data in (record, {"appointment": record})
@@ -115,7 +115,7 @@ def test_an_appointment_that_includes_its_patient_is_no_patient() -> None:
     assert bare.of(Patient) == ()
 
 
-def test_events_nobody_knows_survive_with_all_they_bring() -> None:
+def test_unknown_events_are_kept_with_all_their_data() -> None:
     body = delivery(
         "chair_polished.twice",
         {"chair": {"id": 5, "shine": 0.75}},
@@ -151,7 +151,7 @@ def test_an_event_without_records_is_an_event(data: Any) -> None:
     assert parse(delivery("appointment_created", data)).of(Appointment) == ()
 
 
-def test_only_the_name_of_an_event_must_be_there() -> None:
+def test_only_the_name_of_an_event_is_required() -> None:
     found = parse(b'{"event_name":"appointment_created"}')
     assert found == Event(
         resource_type="Appointment",
@@ -161,7 +161,7 @@ def test_only_the_name_of_an_event_must_be_there() -> None:
     )
 
 
-def test_small_faults_are_repaired_and_listed() -> None:
+def test_small_errors_are_repaired_and_listed() -> None:
     records: list[dict[str, Any]] = [
         sample("Appointment"),
         {**sample("Appointment"), "id": "8", "start_time": {}},
@@ -172,7 +172,7 @@ def test_small_faults_are_repaired_and_listed() -> None:
     assert found.institution_id == 7
 
 
-def test_a_record_nobody_can_read_costs_neither_the_event_nor_the_others() -> None:
+def test_an_unreadable_record_loses_neither_the_event_nor_the_others() -> None:
     broken = {**sample("Appointment"), "id": 9, "cancelled_at": SENTINEL, "note": SENTINEL}
     found = parse(delivery("appointment_created", [sample("Appointment"), broken, 5]))
     assert [one.id for one in found.of(Appointment)] == [1232026135]
@@ -187,7 +187,7 @@ def here(_value: object, _type: object) -> PatientBio:
     return PatientBio(city="HERE")
 
 
-def test_a_codec_with_hooks_of_ones_own_is_used() -> None:
+def test_a_codec_with_the_users_hooks_is_used() -> None:
     codec = Codec()
     codec.register_structure_hook(PatientBio, here)
     found = parse(delivery("patient_created", {"patient": sample("Patient")}), codec=codec)
@@ -211,7 +211,7 @@ def test_previous_attributes_are_found(inside: dict[str, Any], beside: dict[str,
     assert parse(delivery("appointment_updated", {})).previous_attributes is None
 
 
-def test_errors_of_delivery_are_kept_as_they_come() -> None:
+def test_delivery_errors_are_kept_unchanged() -> None:
     assert parse(delivery("x", {}, delivery_errors=["a", {"b": 1}])).delivery_errors == (
         "a",
         {"b": 1},
@@ -232,7 +232,7 @@ TIMES: list[tuple[Any, datetime | None]] = [
 
 
 @pytest.mark.parametrize(("sent", "read"), TIMES, ids=repr)
-def test_the_time_of_an_event_is_read_if_anybody_can(sent: Any, read: datetime | None) -> None:
+def test_the_time_of_an_event_is_read_if_possible(sent: Any, read: datetime | None) -> None:
     assert parse(delivery("appointment_created", {}, event_time=sent)).event_time == read
 
 
@@ -254,7 +254,7 @@ GARBAGE: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_is_refused_by_one_error_that_holds_nothing_of_it(body: bytes) -> None:
+def test_garbage_is_refused_by_one_error_without_its_content(body: bytes) -> None:
     with pytest.raises(InvalidWebhookError) as refused:
         parse(body)
     shown = "".join(traceback.format_exception(refused.value))
@@ -269,14 +269,14 @@ def test_garbage_is_refused_by_one_error_that_holds_nothing_of_it(body: bytes) -
     assert SENTINEL not in repr(found)
 
 
-def test_how_large_a_body_may_be_can_be_chosen() -> None:
+def test_the_maximum_body_size_can_be_chosen() -> None:
     body = delivery("appointment_created", {})
     assert parse(body, largest=len(body)).event == "appointment_created"
     with pytest.raises(InvalidWebhookError, match="bytes"):
         parse(body, largest=len(body) - 1)
 
 
-def test_text_instead_of_bytes_is_a_mistake_of_the_program() -> None:
+def test_text_instead_of_bytes_is_a_programming_error() -> None:
     text: Any = '{"event_name":"x"}'
     with pytest.raises(InvalidArgumentError, match="raw bytes"):
         parse(text)
@@ -312,7 +312,7 @@ TESTS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize(("headers", "members", "due"), TESTS.values(), ids=TESTS)
-def test_a_test_delivery_is_told_from_a_real_one(
+def test_a_test_delivery_is_distinguished_from_a_real_one(
     headers: dict[str, str], members: dict[str, Any], *, due: bool
 ) -> None:
     body = delivery("appointment_created", {"appointment": sample("Appointment")}, **members)
@@ -330,7 +330,7 @@ def test_receive_verifies_and_reads() -> None:
 
 
 @pytest.mark.parametrize("name", [SENTINEL, f"appointment_created.{SENTINEL}"])
-def test_what_is_printed_shows_nothing_of_anybody(name: str) -> None:
+def test_reprs_show_no_personal_data(name: str) -> None:
     record = {**sample("Patient"), "name": SENTINEL}
     data = {"patient": record, "previous_attributes": {"name": SENTINEL}}
     found = parse(
@@ -361,7 +361,7 @@ bodies = st.binary(max_size=300) | st.builds(named, st.dictionaries(members, jso
 
 
 @given(body=bodies)
-def test_whatever_comes_is_an_event_or_refused(body: bytes) -> None:
+def test_any_input_is_an_event_or_refused(body: bytes) -> None:
     try:
         found = parse(body)
     except InvalidWebhookError:
@@ -371,7 +371,7 @@ def test_whatever_comes_is_an_event_or_refused(body: bytes) -> None:
     assert repr(found)
 
 
-def test_an_event_can_be_put_into_a_set() -> None:
+def test_events_are_hashable() -> None:
     body = delivery("chair_polished", {"id": 1})
     assert len({parse(body), parse(body)}) == 1
     assert attrs.evolve(parse(body), records=()) != parse(body)

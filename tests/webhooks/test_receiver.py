@@ -61,7 +61,7 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_delivery_is_answered_before_it_is_handled_if_asked_for(handler: Handler) -> None:
+async def test_a_delivery_can_be_answered_before_it_is_handled(handler: Handler) -> None:
     handler.free.clear()
     async with Receiver(SECRET, handler, answer="queued") as receiver:
         assert [await receiver.receive(*posted(id)) for id in (1, 2, 3)] == [200] * 3
@@ -72,7 +72,7 @@ async def test_a_delivery_is_answered_before_it_is_handled_if_asked_for(handler:
     assert receiver.counts == ReceiverCounts(queued=3, handled=3)
 
 
-async def test_duplicates_are_dropped_while_in_hand_and_after(handler: Handler) -> None:
+async def test_duplicates_are_dropped_during_handling_and_after(handler: Handler) -> None:
     handler.free.clear()
     async with Receiver(SECRET, handler, answer="queued") as receiver:
         later = NOW + timedelta(minutes=1)  # retries are signed anew
@@ -87,7 +87,7 @@ async def test_duplicates_are_dropped_while_in_hand_and_after(handler: Handler) 
     assert receiver.counts == ReceiverCounts(queued=1, handled=1, duplicates=20)
 
 
-async def test_one_change_told_by_two_versions_is_handled_once(handler: Handler) -> None:
+async def test_one_change_delivered_in_two_versions_is_handled_once(handler: Handler) -> None:
     record = sample("Patient")
     async with Receiver(SECRET, handler) as receiver:
         for data in ({"patients": [record]}, {"user": record}):
@@ -96,7 +96,7 @@ async def test_one_change_told_by_two_versions_is_handled_once(handler: Handler)
     assert len(handler.got) == 1
 
 
-async def test_what_is_not_signed_is_refused_whatever_it_is(handler: Handler) -> None:
+async def test_unsigned_bodies_are_refused(handler: Handler) -> None:
     headers, body = posted()
     async with Receiver([SECRET, "new"], handler) as receiver:
         assert await receiver.receive(*posted(secret="other")) == 401
@@ -108,7 +108,7 @@ async def test_what_is_not_signed_is_refused_whatever_it_is(handler: Handler) ->
     assert receiver.counts.refused == 4
 
 
-async def test_the_log_tells_of_refusals_ever_more_rarely(
+async def test_refusals_are_logged_less_and_less_often(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Receiver(SECRET, handler) as receiver:
@@ -119,7 +119,7 @@ async def test_the_log_tells_of_refusals_ever_more_rarely(
     assert "signature is missing or wrong" in told[0]
 
 
-async def test_a_tolerance_keeps_old_recordings_out(handler: Handler) -> None:
+async def test_a_tolerance_refuses_old_recordings(handler: Handler) -> None:
     now = NOW + timedelta(minutes=6)
     options: dict[str, Any] = {"tolerance": timedelta(minutes=5), "now": lambda: now}
     async with Receiver(SECRET, handler, **options) as receiver:
@@ -127,7 +127,7 @@ async def test_a_tolerance_keeps_old_recordings_out(handler: Handler) -> None:
         assert await receiver.receive(*posted(at=now)) == 200
 
 
-async def test_a_signed_body_nobody_can_read_becomes_an_event_without_a_name(
+async def test_an_unreadable_signed_body_becomes_an_event_without_a_name(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = f"<html>{SENTINEL}".encode()
@@ -139,7 +139,7 @@ async def test_a_signed_body_nobody_can_read_becomes_an_event_without_a_name(
     assert SENTINEL not in caplog.text
 
 
-async def test_a_full_queue_is_answered_503_and_the_next_try_is_taken(handler: Handler) -> None:
+async def test_a_full_queue_is_answered_503_and_the_next_try_is_accepted(handler: Handler) -> None:
     handler.free.clear()
     async with Receiver(SECRET, handler, answer="queued", queue_size=2) as receiver:
         first = await receiver.receive(*posted(0))
@@ -153,7 +153,7 @@ async def test_a_full_queue_is_answered_503_and_the_next_try_is_taken(handler: H
     assert receiver.counts.put_off == 2
 
 
-async def test_a_failing_handler_is_logged_without_data_and_its_event_comes_again(
+async def test_a_failing_handler_is_logged_without_data_and_its_event_is_repeated(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     told: list[tuple[Event, Exception]] = []
@@ -175,7 +175,7 @@ async def test_a_failing_handler_is_logged_without_data_and_its_event_comes_agai
     assert [(event.key, str(error)) for event, error in told] == [(handler.got[0].key, SENTINEL)]
 
 
-async def test_an_on_error_that_fails_harms_nobody(
+async def test_a_failing_on_error_callback_has_no_effect(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     def on_error(event: Event, error: Exception) -> None:
@@ -199,7 +199,7 @@ async def test_a_handler_that_cancels_itself_does_not_end_the_worker(handler: Ha
     assert receiver.counts.failed == 2
 
 
-async def test_several_workers_handle_several_events_at_once(handler: Handler) -> None:
+async def test_several_workers_handle_several_events_concurrently(handler: Handler) -> None:
     handler.free.clear()
     async with Receiver(SECRET, handler, answer="queued", workers=3) as receiver:
         for id in range(5):
@@ -210,7 +210,7 @@ async def test_several_workers_handle_several_events_at_once(handler: Handler) -
     assert len(handler.got) == 5
 
 
-async def test_answering_when_handled_tells_the_vendor_what_failed(handler: Handler) -> None:
+async def test_answering_after_handling_reports_failures_to_the_vendor(handler: Handler) -> None:
     handler.free.clear()
     async with Receiver(SECRET, handler) as receiver:
         pending = [asyncio.create_task(receiver.receive(*posted())) for _ in range(3)]
@@ -226,7 +226,7 @@ async def test_answering_when_handled_tells_the_vendor_what_failed(handler: Hand
 
 
 @pytest.mark.parametrize("answer", ["queued", "handled"])
-async def test_a_caller_that_goes_away_loses_nothing(handler: Handler, answer: Any) -> None:
+async def test_a_disconnected_caller_loses_no_event(handler: Handler, answer: Any) -> None:
     class Slow(MemorySeen):
         async def claim(self, key: str) -> Claim:
             await turns(5)
@@ -268,7 +268,7 @@ class Broken:
         self.closed = True
 
 
-async def test_a_store_that_fails_makes_the_vendor_come_again(
+async def test_a_failing_store_makes_the_vendor_retry(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Broken(None)
@@ -282,14 +282,16 @@ async def test_a_store_that_fails_makes_the_vendor_come_again(
     assert SENTINEL not in caplog.text
 
 
-async def test_what_another_process_has_in_hand_is_asked_for_again(handler: Handler) -> None:
+async def test_an_event_claimed_by_another_process_is_answered_for_a_retry(
+    handler: Handler,
+) -> None:
     async with Receiver(SECRET, handler, store=Broken("busy")) as receiver:
         assert await receiver.receive(*posted()) == 503
     assert not handler.got
     assert receiver.counts.put_off == 1
 
 
-async def test_events_can_be_walked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_events_can_be_iterated(caplog: pytest.LogCaptureFixture) -> None:
     receiver = Receiver(SECRET)
     got: list[Event] = []
 
@@ -306,7 +308,7 @@ async def test_events_can_be_walked(caplog: pytest.LogCaptureFixture) -> None:
     assert receiver.counts == ReceiverCounts(queued=5, handled=5)
 
 
-async def test_an_event_at_which_a_walk_was_left_comes_again() -> None:
+async def test_an_event_at_which_an_iteration_stopped_is_repeated() -> None:
     async with Receiver(SECRET, answer="queued") as receiver:
         for id in (1, 2, 3):
             await receiver.receive(*posted(id))
@@ -322,12 +324,12 @@ async def test_an_event_at_which_a_walk_was_left_comes_again() -> None:
     assert receiver.counts.duplicates == 1
 
 
-async def test_walking_beside_a_handler_is_a_mistake(handler: Handler) -> None:
+async def test_iterating_beside_a_handler_is_a_usage_error(handler: Handler) -> None:
     with pytest.raises(SessionStateError, match="handler"):
         aiter(Receiver(SECRET, handler))
 
 
-async def test_closing_drains_the_queue_and_takes_no_more(handler: Handler) -> None:
+async def test_closing_drains_the_queue_and_accepts_no_more(handler: Handler) -> None:
     receiver = Receiver(SECRET, handler, answer="queued")
     receiver.start()
     for id in range(50):
@@ -341,7 +343,7 @@ async def test_closing_drains_the_queue_and_takes_no_more(handler: Handler) -> N
     assert await receiver.receive(*posted(99)) == 503
 
 
-async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
+async def test_closing_has_a_time_limit_and_releases_the_remaining_claims(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = MemorySeen()
@@ -361,7 +363,7 @@ async def test_closing_waits_so_long_and_no_longer_and_releases_what_is_left(
 
 
 @pytest.mark.parametrize("answer", ["queued", "handled"])
-async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
+async def test_closing_lets_a_slow_store_record_handled_events(
     handler: Handler, answer: Any
 ) -> None:
     class Slow(MemorySeen):
@@ -381,7 +383,7 @@ async def test_closing_leaves_a_slow_store_the_time_to_note_what_was_handled(
     assert receiver.counts.handled == 1
 
 
-async def test_closing_a_receiver_nobody_walks_is_quick(loop: Any) -> None:
+async def test_closing_a_receiver_without_a_consumer_is_quick(loop: Any) -> None:
     store = MemorySeen()
     async with Receiver(SECRET, store=store, answer="queued") as receiver:
         await receiver.receive(*posted())
@@ -391,7 +393,7 @@ async def test_closing_a_receiver_nobody_walks_is_quick(loop: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", ["queued", "handled"])
-async def test_callers_who_wait_at_the_end_are_answered(handler: Handler, answer: Any) -> None:
+async def test_waiting_callers_are_answered_on_closing(handler: Handler, answer: Any) -> None:
     handler.free.clear()
     receiver = Receiver(SECRET, handler, answer=answer, drain=0.02)
     receiver.start()
@@ -401,7 +403,7 @@ async def test_callers_who_wait_at_the_end_are_answered(handler: Handler, answer
     assert await asyncio.gather(*pending) == [200 if answer == "queued" else 503] * 2
 
 
-async def test_a_receiver_that_was_not_started_says_so(handler: Handler) -> None:
+async def test_an_unstarted_receiver_raises_with_advice(handler: Handler) -> None:
     receiver = Receiver(SECRET, handler)
     with pytest.raises(SessionStateError, match="start"):
         await receiver.receive(*posted())
@@ -434,7 +436,7 @@ async def chunks(*parts: bytes, pause: float = 0) -> AsyncIterator[bytes]:
         yield part
 
 
-async def test_a_body_is_read_as_it_arrives_and_no_further_than_allowed(handler: Handler) -> None:
+async def test_a_body_is_read_up_to_the_limit(handler: Handler) -> None:
     headers, body = posted()
     read = 0
 
@@ -457,14 +459,14 @@ async def test_a_body_is_read_as_it_arrives_and_no_further_than_allowed(handler:
     assert len(handler.got) == 1
 
 
-async def test_a_body_that_trickles_in_is_given_up(handler: Handler) -> None:
+async def test_a_slow_body_times_out(handler: Handler) -> None:
     headers, body = posted()
     async with Receiver(SECRET, handler, body_timeout=0.05) as receiver:
         slow = chunks(*(bytes([one]) for one in body), pause=0.02)
         assert await receiver.receive_stream(headers, slow) == 408
 
 
-async def test_what_is_printed_shows_nothing_of_anybody(
+async def test_reprs_show_no_personal_data(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -483,7 +485,7 @@ async def test_what_is_printed_shows_nothing_of_anybody(
     body=st.binary(),
     good=st.booleans(),
 )
-def test_whatever_arrives_is_answered(headers: dict[str, str], body: bytes, good: bool) -> None:  # noqa: FBT001 - drawn
+def test_every_delivery_is_answered(headers: dict[str, str], body: bytes, good: bool) -> None:  # noqa: FBT001 - drawn
     async def arrive() -> int:
         async with Receiver(SECRET, Handler()) as receiver:
             return await receiver.receive(sign(SECRET, body, NOW) if good else headers, body)

@@ -35,7 +35,9 @@ async def locked(tmp_path: Path) -> AsyncIterator[Path]:
         yield path
 
 
-async def test_a_close_with_many_waiting_loses_none_that_was_answered(handler: Handler) -> None:
+async def test_closing_with_many_waiting_events_loses_none_that_was_acknowledged(
+    handler: Handler,
+) -> None:
     receiver = Receiver(SECRET, slowly(handler, 0.002), drain=0.1)
     receiver.start()
     calls = [asyncio.create_task(receiver.receive(*posted(id))) for id in range(400)]
@@ -55,7 +57,7 @@ def slowly(handler: Handler, seconds: float) -> Callable[[Event], Any]:
     return handle
 
 
-async def test_no_event_whose_handler_raises_is_answered_200(handler: Handler) -> None:
+async def test_an_event_whose_handler_raises_is_not_answered_200(handler: Handler) -> None:
     handler.fail = ValueError
     async with Receiver(SECRET, handler) as receiver:
         assert [await receiver.receive(*posted(id)) for id in range(20)] == [503] * 20
@@ -64,7 +66,7 @@ async def test_no_event_whose_handler_raises_is_answered_200(handler: Handler) -
     assert ids(handler.got) == [*range(20), *range(20)]
 
 
-async def test_slow_handling_is_answered_503_and_the_next_delivery_joins_it(
+async def test_slow_handling_is_answered_503_and_the_next_delivery_waits_for_it(
     handler: Handler,
 ) -> None:
     handler.free.clear()
@@ -80,7 +82,7 @@ async def test_slow_handling_is_answered_503_and_the_next_delivery_joins_it(
     assert receiver.counts == ReceiverCounts(queued=1, handled=1, late=1, duplicates=2)
 
 
-async def test_a_store_that_does_not_answer_does_not_hold_a_delivery_up(handler: Handler) -> None:
+async def test_a_hanging_store_does_not_block_a_delivery(handler: Handler) -> None:
     class Silent(MemorySeen):
         async def claim(self, key: str) -> Any:
             await asyncio.sleep(3600)
@@ -120,14 +122,14 @@ async def test_an_event_that_always_fails_is_parked_and_answered_200(
     assert SENTINEL not in caplog.text
 
 
-async def test_an_event_that_was_handled_starts_anew_with_its_attempts(handler: Handler) -> None:
+async def test_a_handled_event_starts_with_fresh_attempts(handler: Handler) -> None:
     store = MemorySeen()
     assert [await store.fail("a"), await store.fail("a")] == [1, 2]
     await store.confirm("a")
     assert await store.fail("a") == 1
 
 
-async def test_a_handler_that_hangs_is_given_up_and_the_next_event_is_handled() -> None:
+async def test_a_hanging_handler_is_cancelled_and_the_next_event_is_handled() -> None:
     told: list[Exception] = []
     got: list[int] = []
 
@@ -174,7 +176,7 @@ async def stubborn() -> AsyncIterator[Stubborn]:
         await handler.ended.wait()
 
 
-async def test_a_handler_that_swallows_cancellation_does_not_hang_the_close(
+async def test_a_handler_that_suppresses_cancellation_does_not_block_closing(
     stubborn: Stubborn,
 ) -> None:
     store = MemorySeen()
@@ -192,7 +194,7 @@ async def test_a_handler_that_swallows_cancellation_does_not_hang_the_close(
     assert store._claimed == {}
 
 
-async def test_a_handler_that_swallows_cancellation_holds_up_no_other_event(
+async def test_a_handler_that_suppresses_cancellation_blocks_no_other_event(
     stubborn: Stubborn,
 ) -> None:
     got: list[int] = []
@@ -207,7 +209,7 @@ async def test_a_handler_that_swallows_cancellation_holds_up_no_other_event(
     assert got == [2]
 
 
-async def test_a_handler_that_ends_its_work_while_it_is_cancelled_has_handled_it() -> None:
+async def test_a_handler_that_finishes_during_its_cancellation_has_handled_the_event() -> None:
     async def handle(event: Event) -> None:
         try:
             await asyncio.sleep(3600)
@@ -238,7 +240,7 @@ async def test_a_locked_store_is_answered_503_and_closes_at_once(
     assert not handler.got
 
 
-async def test_claims_on_a_locked_file_are_bounded_and_end_when_it_is_closed(locked: Path) -> None:
+async def test_claims_on_a_locked_file_are_bounded_and_end_on_closing(locked: Path) -> None:
     store = SqliteSeen(locked)
     claims = [asyncio.create_task(store.claim(str(at))) for at in range(1_200)]
     await asyncio.sleep(0.3)
@@ -250,7 +252,7 @@ async def test_claims_on_a_locked_file_are_bounded_and_end_when_it_is_closed(loc
     assert time.monotonic() - started < 3
 
 
-async def test_claims_that_waited_for_the_same_lock_give_up_together(locked: Path) -> None:
+async def test_claims_that_waited_for_the_same_lock_end_together(locked: Path) -> None:
     store = SqliteSeen(locked)
     store._file._busy = 0.3
     started = time.monotonic()
@@ -275,6 +277,6 @@ def test_impossible_limits_are_refused(options: dict[str, Any]) -> None:
         Receiver(SECRET, **options)
 
 
-def test_a_queue_cannot_wait_for_the_handler(tmp_path: Path) -> None:
+def test_a_queue_cannot_answer_after_handling(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="leave answer out"):
         Receiver(SECRET, store=SqliteQueue(tmp_path / "events.db"), answer="handled")

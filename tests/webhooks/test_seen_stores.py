@@ -59,7 +59,7 @@ async def test_a_key_goes_from_new_to_seen(opener: Opener) -> None:
     assert await store.claim("b") == "busy"
 
 
-async def test_what_is_released_is_new_again(opener: Opener) -> None:
+async def test_a_released_key_is_new_again(opener: Opener) -> None:
     store = opener()
     await store.claim("a")
     await store.release("a")
@@ -69,7 +69,7 @@ async def test_what_is_released_is_new_again(opener: Opener) -> None:
     assert await store.claim("a") == "seen"
 
 
-async def test_failures_are_counted_for_all_who_share_the_store(opener: Opener) -> None:
+async def test_failures_are_counted_across_users_of_the_store(opener: Opener) -> None:
     first, second = opener(), opener()
     assert await first.claim("a") == "new"
     assert await first.fail("a") == 1
@@ -90,26 +90,26 @@ async def until_new(store: SeenStore, before: Claim) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_claim_nobody_ends_ends_by_itself(opener: Opener) -> None:
+async def test_an_abandoned_claim_expires(opener: Opener) -> None:
     store = opener(lease=SHORT)
     assert await store.claim("a") == "new"
     await until_new(store, "busy")
 
 
-async def test_what_was_seen_is_forgotten_in_the_end(opener: Opener) -> None:
+async def test_seen_keys_are_forgotten_finally(opener: Opener) -> None:
     store = opener(keep=SHORT)
     await store.claim("a")
     await store.confirm("a")
     await until_new(store, "seen")
 
 
-async def test_one_of_many_who_claim_at_once_gets_it(opener: Opener) -> None:
+async def test_one_of_many_concurrent_claims_succeeds(opener: Opener) -> None:
     several = [opener() for _ in range(3)]
     claims = await asyncio.gather(*(several[at % 3].claim("a") for at in range(60)))
     assert sorted(claims) == ["busy"] * 59 + ["new"]
 
 
-async def test_another_store_on_the_same_place_knows_what_was_seen(opener: Opener) -> None:
+async def test_another_store_on_the_same_data_knows_the_seen_keys(opener: Opener) -> None:
     first, second = opener(), opener()
     await first.claim("a")
     await first.confirm("a")
@@ -126,7 +126,7 @@ async def test_a_claim_of_another_store_is_not_released(opener: Opener) -> None:
     assert await second.claim("a") == "busy"
 
 
-async def test_a_store_is_closed_twice_without_harm(opener: Opener) -> None:
+async def test_a_store_can_be_closed_twice(opener: Opener) -> None:
     store = opener()
     await store.claim("a")
     await store.aclose()
@@ -151,7 +151,7 @@ async def test_memory_keeps_the_newest() -> None:
         MemorySeen(max_keys=0)
 
 
-async def test_memory_does_not_keep_claims_for_ever() -> None:
+async def test_claims_in_memory_expire() -> None:
     now = 0.0
     store = MemorySeen(max_keys=10, lease=timedelta(seconds=1), clock=lambda: now)
     for at in range(200):
@@ -160,7 +160,7 @@ async def test_memory_does_not_keep_claims_for_ever() -> None:
     assert len(store._claimed) <= 12
 
 
-async def test_sqlite_keeps_about_the_newest_and_forgets_the_old(tmp_path: Path) -> None:
+async def test_sqlite_keeps_about_the_newest_keys_and_forgets_the_old(tmp_path: Path) -> None:
     now = 0.0
     store = SqliteSeen(tmp_path / "seen.db", max_keys=500, clock=lambda: now)
     for at in range(2_001):
@@ -177,7 +177,7 @@ async def test_sqlite_keeps_about_the_newest_and_forgets_the_old(tmp_path: Path)
     await store.aclose()
 
 
-async def test_sqlites_file_is_its_owners_alone_and_holds_hashes(tmp_path: Path) -> None:
+async def test_sqlites_file_is_private_and_contains_hashes(tmp_path: Path) -> None:
     path = tmp_path / "seen.db"
     store = SqliteSeen(path)
     await store.claim("a")
@@ -200,7 +200,7 @@ async def test_sqlite_waits_for_another_process_that_sets_up_the_same_file(tmp_p
         await store.aclose()
 
 
-async def test_a_closed_sqlite_store_says_so(tmp_path: Path) -> None:
+async def test_a_closed_sqlite_store_raises_with_the_reason(tmp_path: Path) -> None:
     store = SqliteSeen(tmp_path / "seen.db")
     await store.aclose()
     with pytest.raises(SessionStateError, match="closed"):
@@ -225,7 +225,7 @@ asyncio.run(main())
 """
 
 
-def test_processes_on_one_file_share_every_key_out(tmp_path: Path) -> None:
+def test_processes_on_one_file_never_share_a_key(tmp_path: Path) -> None:
     path = str(tmp_path / "seen.db")
     running = [
         subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -238,7 +238,7 @@ def test_processes_on_one_file_share_every_key_out(tmp_path: Path) -> None:
     assert sorted(claimed) == sorted(map(str, range(300)))
 
 
-async def test_a_killed_process_leaves_claims_that_end(tmp_path: Path) -> None:
+async def test_claims_of_a_killed_process_expire(tmp_path: Path) -> None:
     code = _CLAIM_ALL.replace("await store.confirm(key)", "__import__('os')._exit(9)")
     path = tmp_path / "seen.db"
     done = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
@@ -253,7 +253,7 @@ async def test_a_killed_process_leaves_claims_that_end(tmp_path: Path) -> None:
     await later.aclose()
 
 
-async def test_a_redis_client_of_ones_own_is_left_open(redis_url: str) -> None:
+async def test_a_redis_client_of_the_user_stays_open(redis_url: str) -> None:
     from redis.asyncio import Redis
 
     async with Redis.from_url(redis_url, decode_responses=True) as client:  # pyright: ignore[reportUnknownMemberType] - redis-py leaves **kwargs untyped
@@ -266,7 +266,7 @@ async def test_a_redis_client_of_ones_own_is_left_open(redis_url: str) -> None:
         assert await client.exists(f"{prefix}a") == 1
 
 
-async def test_a_key_in_redis_expires_by_itself(redis_url: str) -> None:
+async def test_a_key_in_redis_expires(redis_url: str) -> None:
     from redis.asyncio import Redis
 
     prefix = f"{uuid4()}:"
@@ -283,7 +283,7 @@ async def test_a_key_in_redis_expires_by_itself(redis_url: str) -> None:
 
 @pytest.mark.parametrize("value", ["seen", "another's"])
 @pytest.mark.parametrize("ends", [None, 400 * 24 * 3600])
-async def test_a_key_in_redis_that_holds_for_ever_or_too_long_is_nobodys(
+async def test_a_key_in_redis_without_a_valid_expiry_is_ignored(
     redis_url: str, value: str, ends: int | None
 ) -> None:
     from redis.asyncio import Redis
@@ -299,7 +299,7 @@ async def test_a_key_in_redis_that_holds_for_ever_or_too_long_is_nobodys(
 
 
 @pytest.mark.parametrize("method", ["claim", "confirm", "release", "fail"])
-async def test_a_call_that_is_cancelled_ends_although_redis_py_loses_the_cancellation(
+async def test_a_cancelled_call_ends_although_redis_py_loses_the_cancellation(
     method: str,
 ) -> None:
     async with hostile_server(b"") as silent:
@@ -315,13 +315,13 @@ async def test_a_call_that_is_cancelled_ends_although_redis_py_loses_the_cancell
             await client.aclose()
 
 
-def test_without_redis_py_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_py_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(InvalidArgumentError, match=r"nexhealth-async\[redis\]"):
         RedisSeen("redis://localhost")
 
 
-def test_the_package_offers_what_it_names() -> None:
+def test_the_package_exports_its_public_names() -> None:
     assert {getattr(stores, name).__name__ for name in stores._HOMES} == set(stores._HOMES)
     missing = "NothingSeen"
     with pytest.raises(AttributeError, match=missing):

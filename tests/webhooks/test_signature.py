@@ -54,7 +54,7 @@ def by_openssl(secret: str, timestamp: str, body: bytes) -> str:
 
 
 @pytest.mark.parametrize(("secret", "timestamp", "body"), VECTORS.values(), ids=VECTORS)
-def test_what_openssl_signs_is_taken_and_ours_is_the_same(
+def test_signatures_of_openssl_are_accepted_and_equal_ours(
     secret: str, timestamp: str, body: bytes
 ) -> None:
     signature = by_openssl(secret, timestamp, body)
@@ -99,7 +99,7 @@ def tampered() -> dict[str, tuple[dict[str, str], bytes]]:
 
 
 @pytest.mark.parametrize("name", tampered())
-def test_what_was_touched_is_refused(name: str) -> None:
+def test_tampered_bodies_are_refused(name: str) -> None:
     headers, body = tampered()[name]
     assert verify(SECRET, headers, body) is False
     assert receive(SECRET, headers, body) is None
@@ -112,14 +112,14 @@ def test_headers_may_be_any_mapping_with_names_in_any_case(kind: Any) -> None:
         assert verify(SECRET, kind(headers), BODY)
 
 
-def test_two_signatures_that_differ_are_refused() -> None:
+def test_two_different_signatures_are_refused() -> None:
     good = sign(SECRET, BODY, STAMP)
     twice = CIMultiDict([*good.items(), ("Signature", "0" * 64)])
     assert not verify(SECRET, CIMultiDictProxy(twice), BODY)
     assert not verify(SECRET, {**good, "Signature": "0" * 64}, BODY)
 
 
-def test_any_of_several_secrets_will_do() -> None:
+def test_any_of_several_secrets_is_accepted() -> None:
     headers = sign("new", BODY, STAMP)
     assert verify(["old", "new"], headers, BODY)
     assert verify((b"new", "old"), headers, BODY)
@@ -129,14 +129,14 @@ def test_any_of_several_secrets_will_do() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-301, -300, -1, 0, 1, 300, 301])
-def test_a_tolerance_holds_in_both_directions(seconds: int) -> None:
+def test_a_tolerance_applies_in_both_directions(seconds: int) -> None:
     headers = sign(SECRET, BODY, NOW + timedelta(seconds=seconds))
     tolerance = timedelta(minutes=5)
     assert verify(SECRET, headers, BODY, tolerance=tolerance, now=NOW) is (abs(seconds) <= 300)
     assert verify(SECRET, headers, BODY, now=NOW + timedelta(days=400))
 
 
-def test_without_now_the_present_is_meant() -> None:
+def test_now_defaults_to_the_present() -> None:
     fresh = sign(SECRET, BODY, datetime.now(UTC))
     assert verify(SECRET, fresh, BODY, tolerance=timedelta(minutes=5))
     assert not verify(SECRET, sign(SECRET, BODY, NOW), BODY, tolerance=timedelta(hours=1))
@@ -152,7 +152,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("stamp", FORMS.values(), ids=FORMS)
-def test_a_tolerance_reads_a_time_in_each_of_its_forms(stamp: str) -> None:
+def test_a_tolerance_reads_every_form_of_time(stamp: str) -> None:
     headers = sign(SECRET, BODY, stamp)
     for minutes, taken in ((0, True), (4, True), (6, False), (-6, False)):
         now = NOW + timedelta(minutes=minutes)
@@ -174,7 +174,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("stamp", UNREADABLE)
-def test_with_a_tolerance_a_time_nobody_can_read_is_refused(stamp: str) -> None:
+def test_with_a_tolerance_an_unreadable_time_is_refused(stamp: str) -> None:
     headers = sign(SECRET, BODY, stamp)
     assert not verify(SECRET, headers, BODY, tolerance=timedelta(days=1), now=NOW)
 
@@ -183,7 +183,7 @@ BODIES: list[Any] = [BODY.decode(), {"event_name": "x"}, None, 7, [1, 2]]
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
-def test_a_body_that_is_no_bytes_is_a_mistake_of_the_program(body: Any) -> None:
+def test_a_body_that_is_not_bytes_is_a_programming_error(body: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="raw bytes"):
         verify(SECRET, sign(SECRET, BODY, STAMP), body)
     with pytest.raises(InvalidArgumentError, match="raw bytes"):
@@ -194,12 +194,12 @@ SECRETS: list[Any] = ["", b"", [], ["good", ""], (), [None], None, 7, [b""]]
 
 
 @pytest.mark.parametrize("secrets", SECRETS, ids=repr)
-def test_no_secret_or_an_empty_one_is_a_mistake_of_the_program(secrets: Any) -> None:
+def test_a_missing_or_empty_secret_is_a_programming_error(secrets: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="secret_key"):
         verify(secrets, {}, BODY)
 
 
-def test_a_negative_tolerance_and_moments_without_zone_are_mistakes() -> None:
+def test_a_negative_tolerance_and_naive_times_are_programming_errors() -> None:
     naive = datetime(2026, 6, 1)  # noqa: DTZ001 - naive on purpose
     with pytest.raises(InvalidArgumentError, match="negative"):
         verify(SECRET, {}, BODY, tolerance=timedelta(seconds=-1))
@@ -225,7 +225,7 @@ def test_garbage_is_refused_and_never_raises(
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_secret_read_from_a_file_is_the_secret(ending: str) -> None:
+def test_a_secret_read_from_a_file_is_stripped(ending: str) -> None:
     body = b"{}"
     assert verify(SECRET + ending, sign(SECRET, body, NOW), body)
     assert verify((SECRET + ending).encode(), sign(SECRET, body, NOW), body)
@@ -238,7 +238,7 @@ def test_a_secret_read_from_a_file_is_the_secret(ending: str) -> None:
     body=st.binary(),
     at=st.datetimes(timezones=st.just(UTC)),
 )
-def test_what_is_signed_is_taken(secret: str, body: bytes, at: datetime) -> None:
+def test_signed_bodies_are_accepted(secret: str, body: bytes, at: datetime) -> None:
     headers = sign(secret, body, at)
     assert verify(secret, headers, body, tolerance=timedelta(seconds=1), now=at)
     assert not verify(secret + "x", headers, body)

@@ -76,7 +76,7 @@ def expected(at: Account, *events: str, version: str = "v2") -> list[tuple[objec
 
 
 @versions
-async def test_everything_is_made_once_and_then_left_alone(version: str) -> None:
+async def test_everything_is_created_once_and_then_unchanged(version: str) -> None:
     async with account(version) as at:
         first = await at.ensure()
         assert first.created
@@ -94,7 +94,7 @@ async def test_everything_is_made_once_and_then_left_alone(version: str) -> None
         assert at.writes == sent == 5
 
 
-async def test_neither_secret_nor_address_is_printed() -> None:
+async def test_neither_secret_nor_url_is_printed() -> None:
     async with account() as at:
         done = await at.ensure()
         assert done.endpoint is not None
@@ -104,7 +104,7 @@ async def test_neither_secret_nor_address_is_printed() -> None:
 
 
 @versions
-async def test_what_is_missing_is_added_and_the_rest_kept(version: str) -> None:
+async def test_missing_subscriptions_are_added_and_the_others_kept(version: str) -> None:
     async with account(version) as at:
         await at.ensure("appointment_insertion", practices=at.sandbox.subdomain)
         done = await at.ensure()
@@ -115,7 +115,7 @@ async def test_what_is_missing_is_added_and_the_rest_kept(version: str) -> None:
 
 
 @versions
-async def test_an_endpoint_that_was_switched_off_is_revived(version: str) -> None:
+async def test_an_inactive_endpoint_is_activated(version: str) -> None:
     async with account(version) as at:
         first = await at.ensure()
         assert first.endpoint is not None
@@ -129,7 +129,7 @@ async def test_an_endpoint_that_was_switched_off_is_revived(version: str) -> Non
 
 
 @versions
-async def test_a_subscription_that_was_switched_off_is_switched_on(version: str) -> None:
+async def test_an_inactive_subscription_is_activated(version: str) -> None:
     async with account(version) as at:
         await at.ensure()
         table = at.sandbox.world.webhook_subscriptions
@@ -141,7 +141,7 @@ async def test_a_subscription_that_was_switched_off_is_switched_on(version: str)
 
 
 @versions
-async def test_a_dry_run_tells_it_all_and_changes_nothing(version: str) -> None:
+async def test_a_dry_run_reports_all_changes_and_makes_none(version: str) -> None:
     async with account(version) as at:
         told = await at.ensure(dry_run=True)
         assert (told.created, told.endpoint, len(told.created_subscriptions)) == (True, None, 4)
@@ -159,7 +159,7 @@ async def test_a_dry_run_tells_it_all_and_changes_nothing(version: str) -> None:
 
 
 @versions
-async def test_pruning_removes_what_the_practices_have_beyond(version: str) -> None:
+async def test_pruning_removes_additional_subscriptions(version: str) -> None:
     async with account(version) as at:
         await at.ensure()
         first, other = at.sandbox.practices
@@ -178,7 +178,7 @@ async def test_pruning_removes_what_the_practices_have_beyond(version: str) -> N
 
 
 @versions
-async def test_doubles_are_reported_and_pruned(version: str) -> None:
+async def test_duplicates_are_reported_and_pruned(version: str) -> None:
     async with account(version) as at:
         done = await at.ensure()
         table = at.sandbox.world.webhook_subscriptions
@@ -191,7 +191,7 @@ async def test_doubles_are_reported_and_pruned(version: str) -> None:
         assert not (await at.ensure(prune=True)).changed
 
 
-async def test_moving_to_another_version_makes_the_new_before_it_removes_the_old() -> None:
+async def test_moving_to_another_version_adds_before_it_removes() -> None:
     clock = Clock()
     async with account(clock=clock) as at:
         await at.ensure()
@@ -210,7 +210,7 @@ async def test_moving_to_another_version_makes_the_new_before_it_removes_the_old
         assert len(again.unchanged) == 4
 
 
-async def test_a_move_that_broke_off_is_finished_by_the_next() -> None:
+async def test_an_interrupted_move_is_finished_by_the_next() -> None:
     clock = Clock()
     async with account(clock=clock) as at:
         await at.ensure()
@@ -229,7 +229,7 @@ async def test_a_move_that_broke_off_is_finished_by_the_next() -> None:
 
 
 @versions
-async def test_a_sessions_own_practice_narrows_nothing(version: str) -> None:
+async def test_a_sessions_own_practice_does_not_restrict_ensure(version: str) -> None:
     async with account(version, subdomain="sandbox-dental-2") as at:
         await at.ensure()
         assert not (await at.ensure()).changed
@@ -237,7 +237,7 @@ async def test_a_sessions_own_practice_narrows_nothing(version: str) -> None:
 
 
 @versions
-async def test_events_of_no_practice_are_found_without_one(version: str) -> None:
+async def test_events_without_a_practice_are_found(version: str) -> None:
     """The sandbox does not accept such a subscription, but can contain one."""
     async with account(version) as at:
         made = await at.ensure()
@@ -261,9 +261,7 @@ async def test_events_of_no_practice_are_found_without_one(version: str) -> None
 
 @versions
 @pytest.mark.parametrize("processes", [2, 5])
-async def test_processes_that_ensure_at_once_end_without_doubles(
-    version: str, processes: int
-) -> None:
+async def test_concurrent_processes_leave_no_duplicates(version: str, processes: int) -> None:
     async with account(version) as at:
         at.sandbox.latency, at.sandbox.jitter = 0.01, 0.01
         sessions = [
@@ -290,7 +288,7 @@ async def test_processes_that_ensure_at_once_end_without_doubles(
 @versions
 @pytest.mark.parametrize("nth", range(9))
 @pytest.mark.parametrize("when", ["before", "after", "mid_body"])
-async def test_answers_lost_at_any_moment_leave_nothing_double(
+async def test_responses_lost_at_any_moment_leave_no_duplicates(
     version: str, nth: int, when: Any
 ) -> None:
     async with account(version) as at:
@@ -321,7 +319,7 @@ async def test_answers_lost_at_any_moment_leave_nothing_double(
         {"renew_before": datetime(2026, 1, 1)},  # noqa: DTZ001 - the mistake to be refused
     ],
 )
-async def test_what_cannot_be_meant_is_refused_before_anything_is_written(wrong: Any) -> None:
+async def test_impossible_arguments_are_refused_before_anything_is_written(wrong: Any) -> None:
     async with account() as at:
         given: Any = {"events": TWO, "practices": ["sandbox-dental"], **wrong}
         with pytest.raises(InvalidArgumentError):
@@ -329,24 +327,24 @@ async def test_what_cannot_be_meant_is_refused_before_anything_is_written(wrong:
         assert at.writes == 0
 
 
-async def test_an_address_the_api_does_not_take_is_its_refusal() -> None:
+async def test_a_url_rejected_by_the_api_raises_its_error() -> None:
     async with account() as at:
         with pytest.raises(InvalidRequestError):
             await at.nex.webhooks.ensure("http://example.com/", TWO, ["sandbox-dental"])
 
 
-async def test_an_event_the_library_does_not_know_is_given_with_its_resource_type() -> None:
+async def test_an_unknown_event_is_given_with_its_resource_type() -> None:
     async with account() as at:
         done = await at.ensure(("Patient", "patient_updated"))
         assert {one.event for one in done.created_subscriptions} == {"patient_updated"}
 
 
-def test_every_documented_event_is_placed() -> None:
+def test_every_documented_event_has_a_level() -> None:
     for kind, events in EVENTS.items():
         assert {resource_of(event) for event in events} == {kind}
 
 
-async def test_without_a_moment_nothing_is_renewed() -> None:
+async def test_without_a_time_nothing_is_renewed() -> None:
     clock = Clock()
     async with account(clock=clock) as at:
         await at.ensure()

@@ -54,7 +54,7 @@ def take(at: ErrorScene, slot: FreeSlot, *, who: int) -> int:
 
 
 @versions
-async def test_a_slot_is_booked_as_it_was_found(version: str) -> None:
+async def test_a_slot_is_booked_as_found(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[3]
         made = await book(at, slot, note="window seat")
@@ -67,7 +67,7 @@ async def test_a_slot_is_booked_as_it_was_found(version: str) -> None:
 
 
 @versions
-async def test_a_type_brings_its_own_length(version: str) -> None:
+async def test_a_type_determines_the_length(version: str) -> None:
     async with practice(version) as at:
         type_id = at.sandbox.appointment_types.ids[0]
         minutes = at.sandbox.appointment_types.row(type_id)["minutes"]
@@ -84,7 +84,7 @@ async def test_a_type_brings_its_own_length(version: str) -> None:
 
 
 @versions
-async def test_locations_without_operatories_are_booked_without(version: str) -> None:
+async def test_locations_without_operatories_are_booked_without_one(version: str) -> None:
     async with practice(version) as at:
         at.sandbox.practice.locations.update(at.sandbox.location_id, map_by_operatory=False)
         slot = evolve((await free(at))[0], operatory_id=None)
@@ -101,7 +101,7 @@ async def test_a_slot_found_at_another_location_is_booked_there(version: str) ->
 
 
 @versions
-async def test_a_slot_that_came_back_in_utc_is_still_found(version: str) -> None:
+async def test_a_slot_listed_in_utc_is_found(version: str) -> None:
     """As from a browser; in Auckland the morning is the evening before."""
     async with practice(version, zone="Pacific/Auckland") as at:
         slot = (await free(at))[1]
@@ -112,7 +112,7 @@ async def test_a_slot_that_came_back_in_utc_is_still_found(version: str) -> None
 
 
 @versions
-async def test_a_time_refused_because_the_patient_has_it_by_now_is_found(version: str) -> None:
+async def test_a_time_already_booked_for_the_patient_is_found(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
 
@@ -127,7 +127,7 @@ async def test_a_time_refused_because_the_patient_has_it_by_now_is_found(version
 
 
 @versions
-async def test_a_time_that_is_gone_is_told_without_booking(version: str) -> None:
+async def test_a_taken_time_is_reported_without_booking(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
         await book(at, slot)
@@ -141,7 +141,7 @@ async def test_a_time_that_is_gone_is_told_without_booking(version: str) -> None
 
 @versions
 @pytest.mark.parametrize("status", [400, 422, 200])
-async def test_a_time_lost_between_search_and_booking_is_told_apart(
+async def test_a_time_lost_between_search_and_booking_is_distinguished(
     version: str, status: int
 ) -> None:
     async with practice(version) as at:
@@ -160,7 +160,7 @@ async def test_a_time_lost_between_search_and_booking_is_told_apart(
 
 
 @versions
-async def test_other_refusals_are_raised_as_they_are(version: str) -> None:
+async def test_other_rejections_are_raised_unchanged(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
         at.sandbox.fail_next(403, path="/appointments", method="POST")
@@ -170,7 +170,7 @@ async def test_other_refusals_are_raised_as_they_are(version: str) -> None:
 
 
 @versions
-async def test_asking_again_returns_what_was_booked(version: str) -> None:
+async def test_repeating_a_booking_returns_the_existing_one(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[2]
         made = await book(at, slot)
@@ -214,7 +214,7 @@ NOT_DONE: dict[str, Callable[[Any], object]] = {
 
 @versions
 @pytest.mark.parametrize("what", LOST)
-async def test_a_booking_whose_answer_was_lost_is_found(version: str, what: str) -> None:
+async def test_a_booking_with_a_lost_response_is_found(version: str, what: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
         LOST[what](at.sandbox)
@@ -243,7 +243,7 @@ async def test_a_booking_that_never_happened_is_unknown_too(version: str, what: 
 
 
 @versions
-async def test_a_booking_that_lands_late_is_still_found(version: str) -> None:
+async def test_a_booking_carried_out_late_is_found(version: str) -> None:
     """The server continues a request after its client gave up."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
@@ -260,7 +260,7 @@ async def test_a_booking_that_lands_late_is_still_found(version: str) -> None:
 
 
 @versions
-async def test_what_cannot_be_told_is_unknown_and_asking_again_is_safe(version: str) -> None:
+async def test_an_undecidable_outcome_is_unknown_and_repeating_is_safe(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
         at.sandbox.drop_next(when="after", path="/appointments", method="POST")
@@ -276,7 +276,7 @@ async def test_what_cannot_be_told_is_unknown_and_asking_again_is_safe(version: 
 
 
 @versions
-async def test_a_time_that_somebody_else_has_by_now_cannot_be_told(version: str) -> None:
+async def test_a_time_taken_by_somebody_else_meanwhile_is_unknown(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
         at.sandbox.drop_next(when="before", path="/appointments", method="POST")
@@ -308,7 +308,7 @@ async def test_a_search_that_fails_books_nothing(version: str) -> None:
 
 
 @versions
-async def test_a_guardians_booking_is_found_as_well(version: str) -> None:
+async def test_a_guardians_booking_is_found(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         slot = (await free(at))[0]
         at.sandbox.drop_next(when="after", path="/appointments", method="POST")
@@ -322,7 +322,7 @@ async def test_a_guardians_booking_is_found_as_well(version: str) -> None:
 
 
 @versions
-async def test_fifty_at_once_get_one_time_once(version: str) -> None:
+async def test_of_fifty_concurrent_bookings_one_gets_the_slot(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
         people = range(25)
@@ -339,7 +339,7 @@ async def test_fifty_at_once_get_one_time_once(version: str) -> None:
 
 
 @versions
-async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented(
+async def test_under_any_fault_nothing_is_booked_twice_and_no_success_is_invented(
     version: str,
 ) -> None:
     """Each fault happens at the n-th request of a booking, which is retried until it is done."""
@@ -385,7 +385,7 @@ async def test_in_any_weather_nothing_is_booked_twice_and_no_success_is_invented
         {"end": None},
     ],
 )
-async def test_slots_that_cannot_be_booked_are_refused_at_once(wrong: dict[str, Any]) -> None:
+async def test_unbookable_slots_are_refused_at_once(wrong: dict[str, Any]) -> None:
     async with practice() as at:
         slot = evolve((await free(at))[0], **wrong)
         sent = at.sent

@@ -50,7 +50,7 @@ async def received(version: str) -> AsyncGenerator[tuple[ErrorScene, EventBus]]:
 
 
 @versions
-async def test_success_and_failure_of_bookings_are_both_told(version: str) -> None:
+async def test_bookings_are_confirmed_and_failed_by_webhooks(version: str) -> None:
     async with received(version) as (at, board):
         good, bad = await booked(at), await booked(at, slot=1)
         at.sandbox.sync(fail=[bad.id])
@@ -67,7 +67,7 @@ async def test_success_and_failure_of_bookings_are_both_told(version: str) -> No
 
 @versions
 @pytest.mark.parametrize("outcome", ["timed_out", "incomplete"])
-async def test_every_way_of_failing_is_told_apart(version: str, outcome: Any) -> None:
+async def test_the_kinds_of_failure_are_distinguished(version: str, outcome: Any) -> None:
     async with received(version) as (at, board):
         made = await booked(at)
         at.sandbox.sync(fail=[made.id], outcome=outcome)
@@ -75,7 +75,7 @@ async def test_every_way_of_failing_is_told_apart(version: str, outcome: Any) ->
         assert written.status == outcome.replace("_", " ")
 
 
-async def test_entries_of_the_ledger_are_told_by_their_transaction() -> None:
+async def test_ledger_entries_are_matched_by_their_transaction() -> None:
     async with received("v3") as (at, board):
         patient_id = at.sandbox.patients.ids[0]
         for name in ("good", "bad"):
@@ -91,7 +91,7 @@ async def test_entries_of_the_ledger_are_told_by_their_transaction() -> None:
         assert (bad.status, bad.source) == ("failed", "webhook")
 
 
-def test_what_is_parsed_is_what_a_board_takes() -> None:
+def test_a_parsed_event_can_be_published() -> None:
     """Checked by the type checkers: an event of `webhooks` is an event here."""
     board = EventBus()
     body = b'{"resource_type":"Patient","event_name":"patient_created","data":{"patients":[]}}'
@@ -102,7 +102,7 @@ def test_what_is_parsed_is_what_a_board_takes() -> None:
     assert repr(board) == "<EventBus: 2 kept, 0 listening>"
 
 
-async def test_what_the_practice_refused_stays_refused() -> None:
+async def test_a_rejected_write_stays_rejected() -> None:
     async with scene(clock=LoopClock()) as at:
         good, bad = await booked(at), await booked(at, slot=1)
         assert at.sandbox.sync(fail=[bad.id]) == 1

@@ -43,7 +43,7 @@ def test_only_a_foreign_id_of_the_practices_system_counts(
 
 
 @versions
-async def test_a_booking_is_complete_once_the_practice_took_it(version: str) -> None:
+async def test_a_booking_is_complete_once_the_practice_has_it(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         after(40, at.sandbox.sync)
@@ -58,7 +58,7 @@ async def test_a_booking_is_complete_once_the_practice_took_it(version: str) -> 
 
 
 @versions
-async def test_what_is_there_already_is_asked_for_no_more(version: str) -> None:
+async def test_a_completed_write_is_not_polled(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.sync()
@@ -71,9 +71,7 @@ async def test_what_is_there_already_is_asked_for_no_more(version: str) -> None:
 
 @versions
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 30.0, 3000.0])
-async def test_a_write_that_failed_is_never_success_however_long_one_looks(
-    version: str, seconds: float
-) -> None:
+async def test_a_failed_write_never_becomes_a_success(version: str, seconds: float) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.sync(fail=[made.id])
@@ -86,7 +84,7 @@ async def test_a_write_that_failed_is_never_success_however_long_one_looks(
         assert seconds <= spent < seconds + 2
 
 
-async def test_pauses_grow_so_that_an_hour_costs_few_requests() -> None:
+async def test_pauses_grow_so_that_an_hour_takes_few_requests() -> None:
     async with practice() as at:
         made = await booked(at)
         at.sandbox.clear()
@@ -97,7 +95,7 @@ async def test_pauses_grow_so_that_an_hour_costs_few_requests() -> None:
         assert at.sent <= written.polls + 2
 
 
-async def test_one_more_look_is_taken_just_before_the_time_is_up() -> None:
+async def test_a_last_poll_is_made_just_before_the_timeout() -> None:
     async with practice() as at:
         made = await booked(at)
         after(70, at.sandbox.sync)
@@ -114,7 +112,7 @@ async def test_one_more_look_is_taken_just_before_the_time_is_up() -> None:
         ("incomplete", "incomplete"),
     ],
 )
-async def test_a_webhook_tells_the_end_at_once(version: str, outcome: str, status: str) -> None:
+async def test_a_webhook_settles_a_write_at_once(version: str, outcome: str, status: str) -> None:
     async with practice(version) as at:
         made, event_bus = await booked(at), EventBus()
         told = FakeEvents(event="appointment_insertion", outcome=outcome, records=(made,))
@@ -128,7 +126,7 @@ async def test_a_webhook_tells_the_end_at_once(version: str, outcome: str, statu
         assert "0 listening" in repr(event_bus)
 
 
-async def test_a_failure_that_was_told_before_anybody_asked_is_heard() -> None:
+async def test_a_failure_event_received_before_the_confirmation_counts() -> None:
     async with practice() as at:
         made, event_bus = await booked(at), EventBus()
         await event_bus(
@@ -139,7 +137,7 @@ async def test_a_failure_that_was_told_before_anybody_asked_is_heard() -> None:
         assert written.record is not None
 
 
-async def test_events_about_others_tell_nothing() -> None:
+async def test_events_about_other_records_are_ignored() -> None:
     async with practice() as at:
         made, event_bus = await booked(at), EventBus()
         for told in (
@@ -159,7 +157,7 @@ async def test_events_about_others_tell_nothing() -> None:
         assert written.status == "waiting"
 
 
-async def test_a_lost_webhook_only_costs_time() -> None:
+async def test_a_lost_webhook_costs_only_time() -> None:
     async with practice() as at:
         made = await booked(at)
         after(90, at.sandbox.sync)
@@ -170,7 +168,7 @@ async def test_a_lost_webhook_only_costs_time() -> None:
         assert written.polls <= 4
 
 
-async def test_an_outcome_nobody_knows_makes_one_look() -> None:
+async def test_an_unknown_outcome_in_an_event_causes_one_poll() -> None:
     async with practice() as at:
         made, event_bus = await booked(at), EventBus()
         after(
@@ -199,7 +197,7 @@ class Ending:
         yield wanted_ones()
 
 
-async def test_events_that_end_leave_the_looking() -> None:
+async def test_polling_continues_after_the_events_end() -> None:
     async with practice() as at:
         made = await booked(at)
         after(90, at.sandbox.sync)
@@ -208,7 +206,7 @@ async def test_events_that_end_leave_the_looking() -> None:
 
 
 @versions
-async def test_a_cancelled_booking_is_waited_for_no_longer(version: str) -> None:
+async def test_confirmation_ends_when_the_booking_is_cancelled(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.appointments.update(made.id, cancelled=True)
@@ -219,7 +217,7 @@ async def test_a_cancelled_booking_is_waited_for_no_longer(version: str) -> None
 
 
 @versions
-async def test_a_location_that_takes_no_bookings_holds_them(version: str) -> None:
+async def test_a_location_without_online_booking_holds_bookings(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.practice.locations.update(at.sandbox.location_id, insert_appt_client=False)
@@ -268,7 +266,7 @@ async def test_a_payment_without_a_practice_system_ends_with_the_reason() -> Non
 
 
 @versions
-async def test_a_practice_that_gets_its_system_later_takes_the_write(version: str) -> None:
+async def test_a_practice_that_gets_its_system_later_receives_the_write(version: str) -> None:
     async with practice(version) as at:
         at.sandbox.practice.connected = False
         made = await booked(at)
@@ -278,7 +276,7 @@ async def test_a_practice_that_gets_its_system_later_takes_the_write(version: st
 
 
 @versions
-async def test_a_practice_out_of_reach_is_given_as_the_reason(version: str) -> None:
+async def test_an_unreachable_practice_is_given_as_the_reason(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.practice.write_status = "red"
@@ -288,7 +286,7 @@ async def test_a_practice_out_of_reach_is_given_as_the_reason(version: str) -> N
 
 
 @versions
-async def test_looks_that_fail_in_passing_end_nothing(version: str) -> None:
+async def test_transient_failures_of_polls_end_nothing(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.fail_next(503, times=8, path="/appointments/{id}", method="GET")
@@ -301,7 +299,7 @@ async def test_looks_that_fail_in_passing_end_nothing(version: str) -> None:
         assert "failed" in str(written.reason)
 
 
-async def test_a_refused_key_is_raised() -> None:
+async def test_a_rejected_key_is_raised() -> None:
     async with practice() as at:
         made = await booked(at)
         after(7, at.sandbox.revoke_key)
@@ -332,7 +330,7 @@ async def test_a_timeout_below_zero_is_refused() -> None:
 
 
 @versions
-async def test_a_patient_is_followed_too(version: str) -> None:
+async def test_a_patient_can_be_confirmed_too(version: str) -> None:
     async with practice(version) as at:
         made = await at.location.patients.create(
             provider_id=at.sandbox.providers.ids[0],
@@ -375,7 +373,7 @@ async def test_a_payment_is_complete_once_the_ledger_shows_all_of_it() -> None:
         assert "add up" in str(short.reason)
 
 
-async def test_a_payment_that_failed_is_waiting_or_failed_and_never_complete() -> None:
+async def test_a_failed_payment_is_never_complete() -> None:
     async with practice("v3") as at:
         await pay(at, "pay-2")
         assert at.sandbox.sync(fail=["pay-2"]) == 0
@@ -393,7 +391,7 @@ async def test_a_payment_that_failed_is_waiting_or_failed_and_never_complete() -
             await confirm(transaction_id=" ")
 
 
-async def test_an_adjustment_is_followed_by_its_transaction() -> None:
+async def test_an_adjustment_is_confirmed_by_its_transaction() -> None:
     async with practice("v3") as at:
         patient_id = at.sandbox.patients.ids[0]
         await at.location.adjustments.create(
@@ -411,12 +409,12 @@ async def test_an_adjustment_is_followed_by_its_transaction() -> None:
         assert [one.transaction_id for one in written.record] == ["adj-1"]
 
 
-def test_what_is_known_of_a_write_shows_no_record() -> None:
+def test_the_repr_of_a_tracked_write_shows_no_record() -> None:
     record = Appointment(id=1, note=SENTINEL)
     assert SENTINEL not in repr(WriteResult(status="complete", record=record))
 
 
-async def test_a_board_keeps_the_latest_and_hands_them_to_all_who_want_them() -> None:
+async def test_an_event_bus_keeps_the_latest_events_and_publishes_to_all_listeners() -> None:
     event_bus = EventBus(history_size=2)
     for id in (1, 2, 3):
         event_bus.publish(

@@ -67,7 +67,7 @@ def sent(at: ErrorScene, method: str = "POST", path: str = "/appointments") -> i
 
 @versions
 @DELAYS
-async def test_a_booking_asked_for_until_it_is_known_is_booked_once(
+async def test_a_booking_retried_until_it_is_known_is_made_once(
     version: str, seconds: float
 ) -> None:
     async with practice(version, retry=QUICK) as at:
@@ -89,7 +89,7 @@ async def test_a_booking_asked_for_until_it_is_known_is_booked_once(
 
 
 @versions
-async def test_a_lost_answer_says_until_when_to_reckon_with_the_booking(version: str) -> None:
+async def test_a_lost_response_says_how_long_the_booking_may_still_come(version: str) -> None:
     async with practice(version, retry=QUICK) as at:
         slot = (await free(at))[0]
         at.sandbox.commit_late_next(9.0, **POST)
@@ -125,7 +125,7 @@ async def test_a_booking_that_never_comes_is_sent_again_after_that_time(version:
 
 
 @versions
-async def test_other_bookings_are_not_held_up(version: str) -> None:
+async def test_other_bookings_are_not_delayed(version: str) -> None:
     async with practice(version, retry=QUICK) as at:
         first, second, *_ = await free(at)
         at.sandbox.commit_late_next(300.0, **POST)
@@ -136,7 +136,7 @@ async def test_other_bookings_are_not_held_up(version: str) -> None:
 
 
 @versions
-async def test_a_booking_that_was_cancelled_under_way_is_not_sent_again_at_once(
+async def test_a_booking_cancelled_in_flight_is_not_sent_again_at_once(
     version: str,
 ) -> None:
     async with practice(version, retry=QUICK) as at:
@@ -154,7 +154,7 @@ async def test_a_booking_that_was_cancelled_under_way_is_not_sent_again_at_once(
 
 
 @versions
-async def test_another_session_finds_what_came_late_although_the_time_is_still_offered(
+async def test_another_session_finds_a_late_booking_although_the_time_is_still_listed(
     version: str,
 ) -> None:
     """It does not know of the first attempt, so it searches before it books."""
@@ -173,7 +173,7 @@ async def test_another_session_finds_what_came_late_although_the_time_is_still_o
 
 
 @versions
-async def test_the_same_booking_at_once_is_sent_once(version: str) -> None:
+async def test_the_same_booking_made_concurrently_is_sent_once(version: str) -> None:
     async with practice(version) as at:
         slot = (await free(at))[0]
         made = await asyncio.gather(*(book(at, slot) for _ in range(6)))
@@ -196,7 +196,7 @@ def person(at: ErrorScene) -> dict[str, Any]:
 
 
 @DELAYS
-async def test_a_patient_asked_for_until_known_is_made_once(seconds: float) -> None:
+async def test_a_patient_retried_until_known_is_created_once(seconds: float) -> None:
     async with practice("v2", retry=QUICK) as at:
         before = len(at.sandbox.patients)
         at.sandbox.commit_late_next(seconds, path="/patients", method="POST")
@@ -215,7 +215,7 @@ async def test_a_patient_asked_for_until_known_is_made_once(seconds: float) -> N
         assert sent(at, path="/patients") == 1
 
 
-async def test_in_v3_the_api_matches_what_came_late(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_in_v3_the_api_finds_a_late_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     async with practice("v3", retry=QUICK) as at:
         before = len(at.sandbox.patients)
@@ -227,7 +227,7 @@ async def test_in_v3_the_api_matches_what_came_late(monkeypatch: pytest.MonkeyPa
 
 @versions
 @DELAYS
-async def test_a_move_to_another_provider_asked_for_until_known_leaves_one(
+async def test_a_move_to_another_provider_retried_until_known_leaves_one_appointment(
     version: str, seconds: float
 ) -> None:
     async with practice(version, retry=QUICK) as at:
@@ -251,7 +251,7 @@ async def test_a_move_to_another_provider_asked_for_until_known_leaves_one(
 
 
 @pytest.mark.parametrize("seconds", [9.0, 60.0])
-async def test_a_move_in_place_whose_answers_are_lost_is_unknown(seconds: float) -> None:
+async def test_a_move_in_place_with_lost_responses_is_unknown(seconds: float) -> None:
     async with practice("v3", retry=QUICK) as at:
         old = await booked(at)
         slot = (await free(at))[-1]
@@ -278,7 +278,9 @@ async def test_a_move_in_place_that_was_done_is_found() -> None:
 
 
 @versions
-async def test_any_write_whose_answer_was_lost_tells_the_time(version: str) -> None:
+async def test_every_write_with_a_lost_response_says_how_long_it_may_still_come(
+    version: str,
+) -> None:
     async with practice(version, retry=QUICK) as at:
         patient = at.sandbox.patients.ids[0]
         at.sandbox.commit_late_next(9.0, path="/patients/{id}/alerts", method="POST")

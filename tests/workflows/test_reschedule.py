@@ -26,7 +26,7 @@ IMPATIENT = RetryPolicy(base_delay=0.0, attempt_timeout=1.0)
 PATCH: dict[str, Any] = {"path": "/appointments/{id}", "method": "PATCH"}
 
 
-async def test_v3_moves_the_appointment_itself() -> None:
+async def test_v3_moves_the_appointment_in_place() -> None:
     async with practice("v3") as at:
         old = await booked(at)
         slot = (await free(at))[-1]
@@ -50,7 +50,9 @@ async def test_a_slot_without_an_end_keeps_the_length() -> None:
 
 
 @versions
-async def test_otherwise_the_new_one_is_booked_and_then_the_old_one_cancelled(version: str) -> None:
+async def test_otherwise_the_new_appointment_is_booked_before_the_old_one_is_cancelled(
+    version: str,
+) -> None:
     async with practice(version) as at:
         at.sandbox.assumptions.system_reschedules = False
         old = await at.location.appointments.book(
@@ -79,7 +81,7 @@ async def test_another_provider_means_another_appointment(version: str) -> None:
         assert live(at) == [done.appointment.id]
 
 
-async def test_a_server_that_ignores_the_new_time_is_not_believed() -> None:
+async def test_a_server_that_ignores_the_new_time_is_detected() -> None:
     async with practice("v3") as at:
         old = await booked(at)
         was = {**at.sandbox.appointments.row(old.id)}
@@ -97,7 +99,7 @@ async def test_a_server_that_ignores_the_new_time_is_not_believed() -> None:
 
 
 @versions
-async def test_a_time_that_is_gone_changes_nothing(version: str) -> None:
+async def test_a_taken_time_changes_nothing(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
         slot = (await free(at))[-1]
@@ -109,7 +111,7 @@ async def test_a_time_that_is_gone_changes_nothing(version: str) -> None:
         assert not at.sandbox.seen("PATCH", "/appointments/{id}")
 
 
-async def test_an_overlapping_time_can_be_had_in_place_only() -> None:
+async def test_an_overlapping_time_is_possible_in_place_only() -> None:
     async with practice("v3") as at:
         old = await booked(at)
         assert old.start_time is not None
@@ -131,7 +133,7 @@ async def test_an_overlapping_time_can_be_had_in_place_only() -> None:
 
 
 @versions
-async def test_the_same_time_again_never_ends_in_no_appointment(version: str) -> None:
+async def test_moving_to_the_same_time_never_loses_the_appointment(version: str) -> None:
     async with practice(version) as at:
         at.sandbox.assumptions.system_reschedules = False
         slot = (await free(at))[0]
@@ -142,7 +144,7 @@ async def test_the_same_time_again_never_ends_in_no_appointment(version: str) ->
 
 
 @versions
-async def test_if_the_old_one_stays_both_are_named(version: str) -> None:
+async def test_if_the_cancellation_fails_both_appointments_are_named(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[-1]
@@ -159,7 +161,7 @@ async def test_if_the_old_one_stays_both_are_named(version: str) -> None:
 
 
 @versions
-async def test_asked_again_after_it_was_broken_off_it_ends_with_one_appointment(
+async def test_an_interrupted_move_that_is_repeated_ends_with_one_appointment(
     version: str,
 ) -> None:
     """The new one was booked, the old one not yet cancelled: the slot is the patient's own."""
@@ -176,7 +178,7 @@ async def test_asked_again_after_it_was_broken_off_it_ends_with_one_appointment(
 
 
 @versions
-async def test_a_cancellation_whose_answer_was_lost_counts(version: str) -> None:
+async def test_a_cancellation_with_a_lost_response_counts(version: str) -> None:
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         old = await booked(at)
         slot = (await free(at, provider=1))[-1]
@@ -186,7 +188,7 @@ async def test_a_cancellation_whose_answer_was_lost_counts(version: str) -> None
 
 
 @versions
-async def test_what_was_cancelled_is_not_moved(version: str) -> None:
+async def test_a_cancelled_appointment_is_not_moved(version: str) -> None:
     async with practice(version) as at:
         old = await booked(at)
         await at.location.appointments.update(old.id, cancelled=True)
@@ -195,7 +197,7 @@ async def test_what_was_cancelled_is_not_moved(version: str) -> None:
         assert not live(at)
 
 
-async def test_blocked_time_is_not_booked_anew() -> None:
+async def test_a_block_is_not_booked_again() -> None:
     async with practice() as at:
         slot = (await free(at))[0]
         block = await at.location.appointments.create(
@@ -232,7 +234,7 @@ async def outcome(
 
 @versions
 @pytest.mark.parametrize("fault", range(len(FAULTS)))
-async def test_in_any_weather_the_patient_has_an_appointment(version: str, fault: int) -> None:
+async def test_under_any_fault_the_patient_has_an_appointment(version: str, fault: int) -> None:
     """The fault happens at each request in turn; afterwards the error describes the state."""
     async with practice(version, retry=IMPATIENT, timeout=20) as at:
         patient = at.sandbox.patients.ids[0]

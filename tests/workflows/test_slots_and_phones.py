@@ -41,7 +41,7 @@ versions = pytest.mark.parametrize("version", ["v2", "v3"])
         "212/555\u00a00133",
     ],
 )
-def test_phone_numbers_of_any_usual_form_become_ten_digits(text: str) -> None:
+def test_phone_numbers_in_usual_forms_become_ten_digits(text: str) -> None:
     assert normalize_phone(text) == "2125550133"
 
 
@@ -49,7 +49,7 @@ def test_phone_numbers_of_any_usual_form_become_ten_digits(text: str) -> None:
     "text",
     ["", "555-0133", "22125550133", "+442125550133", "212555013x", "2125550133 x5", "٢" * 10],
 )
-def test_what_is_no_such_number_is_refused_without_being_shown(text: str) -> None:
+def test_an_invalid_phone_number_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match="ten digits") as caught:
         normalize_phone(text)
     assert "555" not in str(caught.value)
@@ -69,7 +69,7 @@ def ada(at: ErrorScene, **changes: Any) -> Any:
 
 @versions
 @pytest.mark.parametrize("listed_unasked", [None, False, True])
-async def test_a_patient_is_made_once_and_then_found(
+async def test_a_patient_is_created_once_and_then_found(
     version: str, *, listed_unasked: bool | None
 ) -> None:
     """Parameter: the patients listed by the server if ``new_patient`` is left out."""
@@ -90,14 +90,14 @@ async def test_a_patient_is_made_once_and_then_found(
 
 
 @versions
-async def test_a_patient_who_was_just_made_is_found_by_name(version: str) -> None:
+async def test_a_patient_created_just_now_is_found_by_name(version: str) -> None:
     async with scene(version=version) as at:
         made = await at.location.patients.find_or_create(**ada(at))
         found = [one.id async for one in at.location.patients.walk(name=f"Ada {SENTINEL}")]
         assert found == [made.patient.id]
 
 
-async def test_in_v2_a_number_typed_in_another_form_is_found_too() -> None:
+async def test_in_v2_a_number_stored_in_another_form_is_found() -> None:
     async with scene() as at:
         id = at.sandbox.patients.ids[3]
         stored: Any = at.sandbox.patients.row(id)["bio"]
@@ -109,7 +109,7 @@ async def test_in_v2_a_number_typed_in_another_form_is_found_too() -> None:
         assert not at.sandbox.seen("POST", "/patients")
 
 
-async def test_in_v2_a_refusal_that_names_nobody_stays_one() -> None:
+async def test_in_v2_a_rejection_without_a_patient_is_raised() -> None:
     async with scene() as at:
         body = b'{"code":false,"error":["A patient with that information already exists"]}'
         at.sandbox.fail_next(400, body=body, path="/patients", method="POST")
@@ -118,7 +118,7 @@ async def test_in_v2_a_refusal_that_names_nobody_stays_one() -> None:
 
 
 @versions
-async def test_a_bad_phone_number_is_refused_before_anything_is_sent(version: str) -> None:
+async def test_an_invalid_phone_number_is_refused_before_anything_is_sent(version: str) -> None:
     async with scene(version=version) as at:
         bio = {"date_of_birth": date(1990, 1, 2), "phone_number": "555-0133"}
         with pytest.raises(InvalidArgumentError):
@@ -128,7 +128,7 @@ async def test_a_bad_phone_number_is_refused_before_anything_is_sent(version: st
 
 @versions
 @pytest.mark.parametrize("days", [1, 14, 15, 31])
-async def test_slots_come_one_by_one_from_windows_of_14_days(version: str, days: int) -> None:
+async def test_slots_are_yielded_from_windows_of_14_days(version: str, days: int) -> None:
     async with scene(version=version) as at:
         wanted: Any = {
             "pids": [*at.sandbox.providers.ids],
@@ -153,7 +153,7 @@ async def test_slots_come_one_by_one_from_windows_of_14_days(version: str, days:
         assert [one async for one in some] == flat[:3]
 
 
-async def test_slots_are_refused_at_once_for_what_no_search_can_have() -> None:
+async def test_impossible_slot_searches_are_refused_at_once() -> None:
     async with scene() as at:
         with pytest.raises(InvalidArgumentError):
             at.location.available_slots.flat(start_date=DEFAULT_ANCHOR, days=3)
@@ -165,7 +165,7 @@ async def test_slots_are_refused_at_once_for_what_no_search_can_have() -> None:
             at.nex.available_slots.flat(start_date=DEFAULT_ANCHOR, days=3, pids=[1])
 
 
-def test_a_free_slot_says_with_whom_and_where() -> None:
+def test_a_free_slot_has_its_provider_and_location() -> None:
     from nexhealth_async.workflows.slots import _slots
 
     (slot,) = SlotGroup(lid=1, pid=2, slots=(Slot(),)).slots
@@ -175,7 +175,7 @@ def test_a_free_slot_says_with_whom_and_where() -> None:
     assert set(FreeSlot.__annotations__) >= {"start", "end", "provider_id", "location_id"}
 
 
-async def test_flattening_loses_nothing_to_a_wait_for_loop_and_never_ends_by_failing() -> None:
+async def test_flattening_survives_wait_for_and_never_ends_silently_after_a_failure() -> None:
     source = ListSource(15)
 
     async def slowly(_: int) -> None:
@@ -207,7 +207,7 @@ async def test_flattening_loses_nothing_to_a_wait_for_loop_and_never_ends_by_fai
 
 
 @versions
-async def test_practices_are_all_a_key_can_see_whatever_the_session_is_bound_to(
+async def test_practices_lists_everything_a_key_can_see_for_any_session(
     version: str,
 ) -> None:
     async with scene(version=version) as at:

@@ -64,13 +64,13 @@ def taken(meter: BudgetMeter, rate: RateClass, times: int, now: float = 0.0) -> 
         (Budget(other=1), SLOW, 9),
     ],
 )
-def test_each_class_counts_where_the_rates_count_it(
+def test_each_class_counts_in_the_limits_of_the_rates(
     budget: Budget, rate: RateClass, allowed: int
 ) -> None:
     assert taken(BudgetMeter(budget), rate, 9) == allowed
 
 
-def test_what_is_refused_counts_nowhere() -> None:
+def test_a_refused_request_counts_nowhere() -> None:
     meter = BudgetMeter(Budget(overall=5, slow=1))
     assert taken(meter, SLOW, 9) == 1
     assert taken(meter, PEOPLE, 9) == 4
@@ -86,13 +86,13 @@ def test_a_period_begins_with_the_first_request(moment: float, allowed: int) -> 
     assert taken(meter, OTHER, 9, now=100.0 + moment) == allowed
 
 
-def test_periods_keep_their_beat() -> None:
+def test_periods_have_a_constant_length() -> None:
     """The first request of a period may come at any time."""
     meter = BudgetMeter(Budget(overall=1, seconds=60))
     assert [taken(meter, OTHER, 2, now) for now in (0, 119, 120, 179, 180)] == [1, 1, 1, 0, 1]
 
 
-def test_the_error_says_which_limit_and_when_it_renews() -> None:
+def test_the_error_names_the_limit_and_its_renewal() -> None:
     meter = BudgetMeter(Budget(overall=5, slow=1, seconds=60))
     meter.take(SLOW, 0.0)
     with pytest.raises(
@@ -110,7 +110,7 @@ def taken_all(meter: BudgetMeter) -> None:
         meter.take(OTHER, 0.0)
 
 
-def test_what_did_not_leave_is_given_back_to_its_own_period_only() -> None:
+def test_unsent_requests_are_refunded_to_their_own_period_only() -> None:
     meter = BudgetMeter(Budget(overall=2, seconds=60))
     reservation = Reservation(meter, OTHER)
     reservation.charge(0.0)
@@ -131,7 +131,7 @@ def test_what_did_not_leave_is_given_back_to_its_own_period_only() -> None:
         max_size=60,
     )
 )
-def test_no_period_holds_more_than_the_budget(steps: list[tuple[RateClass, float, bool]]) -> None:
+def test_no_period_exceeds_the_budget(steps: list[tuple[RateClass, float, bool]]) -> None:
     budget = Budget(overall=6, slow=2, people=3, other=4, seconds=50)
     meter, now, start = BudgetMeter(budget), 0.0, None
     held: Counter[tuple[int, str]] = Counter()
@@ -178,12 +178,12 @@ def _period(start: float | None, now: float) -> int:
         {"seconds": 5},
     ],
 )
-def test_a_budget_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_invalid_budget_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError):
         Budget(**wrong)
 
 
-def test_the_warning_comes_once_in_a_period_and_for_each_limit() -> None:
+def test_the_warning_comes_once_for_each_period_and_limit() -> None:
     heard: list[Usage] = []
     budget = Budget(overall=10, slow=2, seconds=60, warn_at=0.5, on_warning=heard.append)
     meter = BudgetMeter(budget)
@@ -209,7 +209,7 @@ def test_without_a_callback_the_warning_is_logged(caplog: pytest.LogCaptureFixtu
     ]
 
 
-def test_an_error_of_the_callback_breaks_no_call(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_the_callback_affects_no_call(caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: Usage) -> None:
         raise RuntimeError(SENTINEL)
 
@@ -249,7 +249,7 @@ async def test_copies_share_the_budget() -> None:
             await at.nex.with_options(timeout=1).request("GET", "/practices")
 
 
-async def test_fifty_tasks_at_once_get_no_request_more() -> None:
+async def test_fifty_concurrent_tasks_stay_within_the_budget() -> None:
     async with scene(budget=Budget(overall=21)) as at:
         done = await asyncio.gather(*(at.works() for _ in range(50)), return_exceptions=True)
         assert sum(one is None for one in done) == 20
@@ -257,7 +257,7 @@ async def test_fifty_tasks_at_once_get_no_request_more() -> None:
         assert len(at.sandbox.requests) == 21
 
 
-async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
+async def test_a_login_refused_for_permits_that_return_is_retried(
     loop: MovableLoop,
 ) -> None:
     """All permits are taken by waiting calls; they give up, and the session still works."""
@@ -282,7 +282,7 @@ async def test_a_login_refused_for_places_that_come_back_is_asked_for_again(
         assert at.sandbox.logins == 2
 
 
-async def test_a_walk_delivers_what_came_and_names_where_to_go_on() -> None:
+async def test_a_walk_delivers_its_records_and_names_its_resume_value() -> None:
     async with scene(patients=25, budget=Budget(people=2)) as at:
         walk = at.location.patients.walk(per_page=10, new_patient=None)
         ids: list[int] = []
@@ -303,7 +303,7 @@ async def test_a_walk_delivers_what_came_and_names_where_to_go_on() -> None:
         assert ids == list(at.sandbox.patients.ids)
 
 
-async def test_a_repetition_that_is_not_affordable_leaves_the_failure_as_the_answer() -> None:
+async def test_an_unaffordable_retry_raises_the_original_failure() -> None:
     async with scene(budget=Budget(people=2)) as at:
         at.sandbox.fail_next(503, times=9)
         with pytest.raises(ServerError) as caught:
@@ -312,7 +312,7 @@ async def test_a_repetition_that_is_not_affordable_leaves_the_failure_as_the_ans
         assert at.sent == 2
 
 
-async def test_a_new_period_lets_calls_through_again(loop: MovableLoop) -> None:
+async def test_a_new_period_admits_calls_again(loop: MovableLoop) -> None:
     async with scene(budget=Budget(overall=2, seconds=60), clock=LoopClock()) as at:
         await at.works()
         error = await _spent(at)
@@ -325,7 +325,7 @@ async def test_a_new_period_lets_calls_through_again(loop: MovableLoop) -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, 400])
-async def test_a_login_that_is_not_affordable_is_asked_for_again_in_the_next_period(
+async def test_an_unaffordable_login_is_retried_in_the_next_period(
     seconds: float | None, loop: MovableLoop
 ) -> None:
     """The budget of logins is used up, that of patients is not."""
@@ -347,7 +347,7 @@ async def test_a_login_that_is_not_affordable_is_asked_for_again_in_the_next_per
             assert at.sandbox.logins == 2
 
 
-async def test_a_request_without_a_connection_is_not_paid_for() -> None:
+async def test_a_request_without_a_connection_is_not_charged() -> None:
     async with Sandbox(patients=1, seed=1) as sandbox:
         url = sandbox.url
     async with NexHealth("a-key", base_url=url, retry=QUICK, budget=Budget(overall=2)) as nex:
@@ -357,7 +357,7 @@ async def test_a_request_without_a_connection_is_not_paid_for() -> None:
         assert nex.budget[0].used == 0
 
 
-async def test_a_call_that_never_leaves_the_queue_is_not_paid_for() -> None:
+async def test_a_call_that_never_leaves_the_queue_is_not_charged() -> None:
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     async with scene(budget=Budget(people=9), rates=rates) as at:
         await at.works()
@@ -376,7 +376,7 @@ async def test_a_call_that_never_leaves_the_queue_is_not_paid_for() -> None:
         assert at.nex.budget[0].used == 1
 
 
-async def test_a_session_without_a_budget_counts_against_none() -> None:
+async def test_a_session_without_a_budget_has_no_counters() -> None:
     async with scene() as at:
         await at.works()
         assert at.nex.budget == ()

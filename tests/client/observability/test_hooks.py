@@ -47,7 +47,7 @@ ATTEMPT = Attempt(
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-async def test_a_hook_is_told_which_operation_of_what_and_for_whom(version: str) -> None:
+async def test_a_hook_receives_operation_version_and_scope(version: str) -> None:
     notes = HookNotes()
     async with scene(hooks=[notes], version=version) as at:
         await at.location.patients.get(at.sandbox.patients.ids[0])
@@ -71,7 +71,7 @@ async def test_a_hook_is_told_which_operation_of_what_and_for_whom(version: str)
         }
 
 
-async def test_the_login_is_an_attempt_of_its_own() -> None:
+async def test_the_login_is_a_separate_attempt() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
@@ -82,7 +82,7 @@ async def test_the_login_is_an_attempt_of_its_own() -> None:
         assert call.waited_login >= notes.ended[0].seconds > 0
 
 
-async def test_the_end_tells_status_bytes_records_and_seconds() -> None:
+async def test_the_outcome_has_status_bytes_records_and_seconds() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes], patients=25) as at:
         async for _ in at.location.patients.walk(per_page=10, new_patient=None, prefetch=0):
@@ -96,7 +96,7 @@ async def test_the_end_tells_status_bytes_records_and_seconds() -> None:
         assert at.nex.stats.bytes_received == sum(one.bytes_received or 0 for one in notes.ended)
 
 
-async def test_a_record_is_no_list_and_a_deletion_has_no_bytes() -> None:
+async def test_a_record_has_no_count_and_a_deletion_no_bytes() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.location.patients.get(at.sandbox.patients.ids[0])
@@ -105,7 +105,7 @@ async def test_a_record_is_no_list_and_a_deletion_has_no_bytes() -> None:
         assert notes.calls[1].attempt.method == "DELETE"
 
 
-async def test_a_file_is_over_when_its_answer_begins() -> None:
+async def test_a_download_ends_for_hooks_when_its_response_begins() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         documents = at.sandbox.practice.documents
@@ -134,7 +134,7 @@ FAULTS: dict[str, tuple[Callable[[Sandbox], object], int | None, str]] = {
 
 
 @pytest.mark.parametrize(("order", "status", "error"), FAULTS.values(), ids=FAULTS)
-async def test_each_repetition_is_told_with_what_it_repeats(
+async def test_each_retry_has_the_failure_it_follows(
     order: Callable[[Sandbox], object], status: int | None, error: str
 ) -> None:
     notes = HookNotes()
@@ -148,7 +148,9 @@ async def test_each_repetition_is_told_with_what_it_repeats(
         assert [one.status for one in notes.calls] == [status, status, 200]
 
 
-async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: MovableLoop) -> None:
+async def test_a_rejected_token_is_an_attempt_and_the_new_login_is_a_wait(
+    loop: MovableLoop,
+) -> None:
     notes = HookNotes()
     async with scene(hooks=[notes], clock=LoopClock()) as at:
         await at.works()
@@ -165,7 +167,7 @@ async def test_a_refused_token_is_an_attempt_and_the_new_login_is_a_wait(loop: M
         assert [one.attempt.waited_for for one in (refused, login, done)] == [(), (), ("login",)]
 
 
-async def test_waits_are_told_by_their_cause(loop: MovableLoop) -> None:
+async def test_waits_are_reported_by_cause(loop: MovableLoop) -> None:
     loop.skip_waits, loop.io_wait = True, 0.01
     notes = HookNotes()
     retry = RetryPolicy(base_delay=2.0, attempt_timeout=None)
@@ -192,7 +194,7 @@ async def test_waits_are_told_by_their_cause(loop: MovableLoop) -> None:
         assert stats.waited_login == pytest.approx(sum(one.waited_login for one in told))
 
 
-async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: MovableLoop) -> None:
+async def test_the_seconds_of_an_attempt_include_no_wait(loop: MovableLoop) -> None:
     loop.skip_waits, loop.io_wait = True, 0.01
     notes = HookNotes()
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
@@ -203,7 +205,7 @@ async def test_no_wait_is_part_of_the_seconds_of_an_attempt(loop: MovableLoop) -
         assert notes.calls[1].seconds < 500
 
 
-async def test_a_call_that_is_cancelled_ends_as_such() -> None:
+async def test_a_cancelled_call_is_reported_as_cancelled() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
@@ -219,7 +221,7 @@ async def test_a_call_that_is_cancelled_ends_as_such() -> None:
         assert at.nex.stats.failures["CancelledError"] == 1
 
 
-async def test_a_call_that_sends_nothing_is_not_told() -> None:
+async def test_a_call_that_sends_nothing_is_not_reported() -> None:
     notes = HookNotes()
     rates = Rates(overall=None, slow=None, people=Limit(1, 1000.0), other=None)
     async with scene(hooks=[notes], rates=rates) as at:
@@ -232,7 +234,7 @@ async def test_a_call_that_sends_nothing_is_not_told() -> None:
         assert at.nex.stats.requests == 2
 
 
-async def test_a_repeated_deletion_that_finds_nothing_is_told_as_the_server_said_it() -> None:
+async def test_a_repeated_deletion_that_finds_nothing_is_reported_with_the_servers_status() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         at.sandbox.drop_next(when="after", method="DELETE")
@@ -276,7 +278,7 @@ class _Knowing(Hook):
         self.seen.append((outcome.attempt.operation, _REQUEST.get()))
 
 
-async def test_hooks_see_the_context_of_the_caller_for_pages_ahead_and_logins_too() -> None:
+async def test_hooks_run_in_the_callers_context_for_prefetched_pages_and_logins_too() -> None:
     hook = _Knowing()
     async with scene(hooks=[hook], patients=25) as at:
         _REQUEST.set("mine")
@@ -297,7 +299,7 @@ class _RaisingHook(Hook):
         raise ValueError(SENTINEL)
 
 
-async def test_an_error_of_a_hook_breaks_nothing_and_is_logged_once_without_its_text(
+async def test_an_error_in_a_hook_has_no_effect_and_is_logged_once_without_its_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     notes = HookNotes()
@@ -317,7 +319,7 @@ class _Stopping(Hook):
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_inside_a_hook_is_no_error_of_the_hook() -> None:
+def test_ctrl_c_inside_a_hook_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt):
         Hooks([_Stopping()]).after(AttemptOutcome(attempt=ATTEMPT, seconds=1.0))
 
@@ -328,12 +330,12 @@ class _Async(Hook):
 
 
 @pytest.mark.parametrize("wrong", [_Async(), print, object(), HookNotes])
-def test_what_cannot_be_a_hook_is_refused_when_the_session_is_made(wrong: Any) -> None:
+def test_an_invalid_hook_is_refused_when_the_session_is_created(wrong: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="hook"):
         NexHealth("a-key", hooks=[wrong])
 
 
-async def test_a_hook_with_one_method_needs_no_other() -> None:
+async def test_a_hook_needs_only_one_method() -> None:
     class Counting(Hook):
         ends = 0
 
@@ -346,7 +348,7 @@ async def test_a_hook_with_one_method_needs_no_other() -> None:
     assert hook.ends == 2
 
 
-async def test_values_are_frozen_and_show_no_practice() -> None:
+async def test_values_are_frozen_and_their_reprs_show_no_practice() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes]) as at:
         await at.works()
@@ -364,7 +366,7 @@ async def _fails(at: ErrorScene, kind: type[NexHealthError]) -> None:
         await at.location.patients.get(1)
 
 
-async def test_what_fails_for_good_ends_once() -> None:
+async def test_a_permanent_failure_ends_once() -> None:
     notes = HookNotes()
     async with scene(hooks=[notes], retry=NO_RETRY) as at:
         await _fails(at, NotFoundError)
@@ -374,7 +376,7 @@ async def test_what_fails_for_good_ends_once() -> None:
         assert len(notes.began) == len(notes.ended)
 
 
-async def test_a_session_without_hooks_makes_no_values_for_them(
+async def test_a_session_without_hooks_creates_no_values_for_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def made(*_: object, **__: object) -> None:

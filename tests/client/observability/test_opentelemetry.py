@@ -93,7 +93,7 @@ def telemetry() -> Iterator[Telemetry]:
     meters.shutdown()
 
 
-def test_the_names_are_those_of_the_stable_conventions() -> None:
+def test_the_names_follow_the_stable_conventions() -> None:
     assert otel._METHOD == http_attributes.HTTP_REQUEST_METHOD
     assert otel._STATUS == http_attributes.HTTP_RESPONSE_STATUS_CODE
     assert otel._RESENT == http_attributes.HTTP_REQUEST_RESEND_COUNT
@@ -125,7 +125,7 @@ async def test_an_attempt_is_a_span_named_by_verb_and_template(telemetry: Teleme
         }
 
 
-async def test_repetitions_are_spans_of_their_own_with_what_failed(telemetry: Telemetry) -> None:
+async def test_retries_are_separate_spans_with_the_failure(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
         at.sandbox.fail_next(503)
         at.sandbox.drop_next()
@@ -149,7 +149,7 @@ async def test_repetitions_are_spans_of_their_own_with_what_failed(telemetry: Te
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
-async def test_pages_and_logins_belong_to_the_span_of_the_caller(
+async def test_pages_and_logins_belong_to_the_callers_span(
     telemetry: Telemetry, prefetch: int
 ) -> None:
     async with scene(patients=25, hooks=[telemetry.hook()]) as at:
@@ -164,7 +164,7 @@ async def test_pages_and_logins_belong_to_the_span_of_the_caller(
         assert [about["nexhealth.records"] for about in telemetry.attributes] == [5] * 5
 
 
-async def test_two_callers_at_once_keep_their_own_spans(telemetry: Telemetry) -> None:
+async def test_concurrent_callers_have_separate_spans(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
         await at.nex.log_in()
 
@@ -238,7 +238,7 @@ async def test_waits_are_recorded_by_cause(telemetry: Telemetry, loop: MovableLo
         assert points["login"]["count"] == 1
 
 
-async def test_a_wait_too_short_for_the_clock_is_recorded(
+async def test_a_very_short_wait_is_recorded(
     telemetry: Telemetry, loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = loop.time()
@@ -251,7 +251,7 @@ async def test_a_wait_too_short_for_the_clock_is_recorded(
         assert (point["count"], point["sum"]) == (1, 0)
 
 
-async def test_the_practice_is_noted_on_request_only(telemetry: Telemetry) -> None:
+async def test_the_practice_is_recorded_on_request_only(telemetry: Telemetry) -> None:
     for practice in (False, True):
         telemetry.spans.clear()
         async with scene(hooks=[telemetry.hook(practice=practice)]) as at:
@@ -262,7 +262,7 @@ async def test_the_practice_is_noted_on_request_only(telemetry: Telemetry) -> No
             assert practice or at.sandbox.subdomain not in span.to_json()
 
 
-async def test_neither_query_nor_identifier_is_in_any_span(telemetry: Telemetry) -> None:
+async def test_spans_contain_neither_query_nor_identifier(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
         assert await at.names() == []
         await at.location.patients.get(at.sandbox.patients.ids[3])
@@ -281,7 +281,7 @@ async def test_nothing_is_added_to_the_request(telemetry: Telemetry) -> None:
         assert not {"traceparent", "tracestate", "baggage"} & names
 
 
-async def test_without_an_sdk_calls_go_on_and_nothing_is_kept() -> None:
+async def test_without_an_sdk_calls_work_and_nothing_is_recorded() -> None:
     hook = OpenTelemetry()
     async with scene(hooks=[hook]) as at:
         await at.works()
@@ -297,11 +297,11 @@ async def test_without_an_sdk_calls_go_on_and_nothing_is_kept() -> None:
         ("http://[::1]:99", ("::1", 99)),
     ],
 )
-def test_the_address_is_that_of_the_server(base_url: str, address: tuple[str, int]) -> None:
+def test_the_address_is_the_servers(base_url: str, address: tuple[str, int]) -> None:
     assert otel._address(base_url) == address
 
 
-def test_without_the_extra_one_sentence_says_which() -> None:
+def test_without_the_extra_the_error_names_it() -> None:
     code = """
 import sys
 sys.modules["opentelemetry"] = None

@@ -36,7 +36,7 @@ async def test_calls_requests_records_and_bytes_are_counted() -> None:
         assert not stats.failures
 
 
-async def test_failures_are_counted_by_class_whether_tried_again_or_not() -> None:
+async def test_failures_are_counted_by_class_with_and_without_a_retry() -> None:
     async with scene() as at:
         at.sandbox.fail_next(503)
         at.sandbox.drop_next()
@@ -54,7 +54,7 @@ async def test_failures_are_counted_by_class_whether_tried_again_or_not() -> Non
         assert (stats.calls, stats.requests, stats.retries, stats.rate_limited) == (2, 6, 3, 1)
 
 
-async def test_a_refused_token_counts_as_a_failure_a_login_and_a_repetition(
+async def test_a_rejected_token_counts_as_a_failure_a_login_and_a_retry(
     loop: MovableLoop,
 ) -> None:
     async with scene(clock=LoopClock()) as at:
@@ -69,7 +69,7 @@ async def test_a_refused_token_counts_as_a_failure_a_login_and_a_repetition(
         assert since.waited_login > 0
 
 
-async def test_what_times_out_is_counted() -> None:
+async def test_timeouts_are_counted() -> None:
     async with scene() as at:
         await at.works()
         at.sandbox.hang_next()
@@ -78,7 +78,7 @@ async def test_what_times_out_is_counted() -> None:
         assert at.nex.stats.failures == {"APITimeoutError": 1}
 
 
-async def test_a_snapshot_stays_as_it_is() -> None:
+async def test_a_snapshot_does_not_change() -> None:
     async with scene() as at:
         await at.works()
         kept = at.nex.stats.snapshot()
@@ -88,7 +88,7 @@ async def test_a_snapshot_stays_as_it_is() -> None:
         assert (at.nex.stats - kept).operations == {"GET /patients": 1}
 
 
-async def test_copies_count_into_one() -> None:
+async def test_copies_share_their_counters() -> None:
     async with scene() as at:
         assert at.nex.with_options(timeout=5).stats is at.nex.stats
 
@@ -110,7 +110,7 @@ _NAMES = st.sampled_from(["GET /patients", "POST /patients", "GET /locations"])
 
 
 @given(st.lists(_NAMES), st.lists(_NAMES), st.integers(0, 9), st.integers(0, 9))
-def test_a_difference_is_what_was_counted_between(
+def test_a_difference_has_the_counts_in_between(
     first: list[str], then: list[str], calls: int, more: int
 ) -> None:
     stats = Stats(calls=calls)
@@ -126,6 +126,6 @@ def test_a_difference_is_what_was_counted_between(
     assert stats - stats == Stats()
 
 
-def test_only_stats_are_taken_from_stats() -> None:
+def test_only_stats_can_be_subtracted_from_stats() -> None:
     with pytest.raises(TypeError):
         _ = Stats() - 1  # type: ignore[operator]  # which is refused

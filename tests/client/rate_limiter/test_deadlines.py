@@ -47,7 +47,7 @@ async def _crowd(timeouts: list[float | None]) -> list[_End]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_every_deadline_is_met_or_refused_and_nobody_else_pays(seed: int) -> None:
+async def test_every_deadline_is_met_or_refused_without_affecting_others(seed: int) -> None:
     """The k-th accepted call is sent as if the refused ones had never asked."""
     rng = random.Random(seed)
     timeouts = [rng.choice([None, rng.uniform(0.01, 30)]) for _ in range(200)]
@@ -66,7 +66,7 @@ async def test_every_deadline_is_met_or_refused_and_nobody_else_pays(seed: int) 
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_nobody_is_refused_at_once_who_would_have_been_served(seed: int) -> None:
+async def test_no_call_is_refused_that_could_be_sent_in_time(seed: int) -> None:
     """A call this far back, without a deadline, is sent after those that were refused."""
     rng = random.Random(seed)
     timeouts = [None if at < 100 else rng.uniform(1, 30) for at in range(200)]
@@ -78,7 +78,7 @@ async def test_nobody_is_refused_at_once_who_would_have_been_served(seed: int) -
             assert end.timeout <= ahead // 10 * (1.0 + ANSWER) + 0.26
 
 
-async def test_a_deadline_that_an_answer_under_way_makes_possible_is_met() -> None:
+async def test_a_deadline_made_possible_by_a_pending_response_is_met() -> None:
     limiter, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
     gone = [
         await limiter.acquire(RateClass.SLOW, background=False, deadline=None) for _ in range(10)
@@ -90,7 +90,7 @@ async def test_a_deadline_that_an_answer_under_way_makes_possible_is_met() -> No
     assert departure.left < deadline
 
 
-async def test_a_write_refused_at_the_gate_was_not_sent_and_says_so() -> None:
+async def test_a_write_refused_by_the_limiter_was_not_sent() -> None:
     rng = random.Random(1)
     vendor = RateLimitedServer(Limiter("sliding", rng), lambda _: (0.01, 0.01), rng)
     async with calling(vendor, rates=Rates(other=Limit(5, 60.0))) as nex:

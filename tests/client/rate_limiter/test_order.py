@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("cancelled", [0.0, 0.3])
 @pytest.mark.parametrize("kind", ["fixed", "sliding", "bucket"])
-async def test_requests_of_a_class_leave_in_the_order_they_were_asked_for(
+async def test_requests_of_a_class_are_sent_in_the_order_of_their_calls(
     kind: Kind, cancelled: float
 ) -> None:
     rng = random.Random(11)
@@ -45,7 +45,7 @@ async def _pass(limiter: RateLimiter) -> float:
     return departure.left
 
 
-async def test_a_third_giving_up_leaves_the_rest_exactly_their_places() -> None:
+async def test_the_rest_keeps_its_order_when_a_third_gives_up() -> None:
     """The remaining callers are sent when a queue without the others would send them."""
     rng = random.Random(12)
     staying = [rng.random() >= 0.3 for _ in range(200)]
@@ -68,7 +68,7 @@ async def test_a_third_giving_up_leaves_the_rest_exactly_their_places() -> None:
     assert moments[0] == pytest.approx(moments[1], abs=0.001)
 
 
-async def test_those_who_give_up_the_moment_their_turn_comes_lose_no_place(
+async def test_callers_that_give_up_at_their_turn_lose_no_permit(
     simulated: MovableLoop,
 ) -> None:
     """Ten are sent each second, although three whose turn it was gave up at that moment."""
@@ -135,7 +135,7 @@ class _Requester:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_no_page_leaves_while_a_call_of_its_class_waits_and_none_is_overtaken(
+async def test_no_page_precedes_a_waiting_call_of_its_class_and_none_is_overtaken(
     seed: int,
 ) -> None:
     rng = random.Random(seed)
@@ -156,7 +156,7 @@ async def test_no_page_leaves_while_a_call_of_its_class_waits_and_none_is_overta
                 assert not overtaken
 
 
-async def test_two_busy_classes_both_get_on_under_the_limit_they_share() -> None:
+async def test_two_busy_classes_both_progress_under_their_shared_limit() -> None:
     rng = random.Random(13)
     vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.1), rng)
     together = Rates(overall=Limit(20, 1.0), slow=None, people=None, other=None)
@@ -166,7 +166,7 @@ async def test_two_busy_classes_both_get_on_under_the_limit_they_share() -> None
     assert min(people, other) >= 0.4 * (people + other)
 
 
-async def test_a_class_with_places_of_its_own_is_not_held_up_by_a_fuller_one() -> None:
+async def test_a_class_with_free_permits_is_not_delayed_by_a_busier_one() -> None:
     """A later call of another class need not wait for a limit that does not concern it."""
     rng = random.Random(14)
     vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.05), rng)

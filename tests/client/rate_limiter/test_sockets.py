@@ -52,7 +52,7 @@ def _most_within(times: list[float], seconds: float) -> int:
     [("/appointments", "slow", 1), ("/providers", "overall", 2)],
     ids=["10 a second", "100 a second"],
 )
-async def test_200_tasks_meet_no_429_on_the_wire(
+async def test_200_tasks_get_no_429_on_the_wire(
     path: str, limit: str, each: int, kind: Literal["fixed", "sliding"], phase: float
 ) -> None:
     async with scene(clock=LoopClock(), timeout=None) as at:
@@ -70,7 +70,7 @@ async def test_200_tasks_meet_no_429_on_the_wire(
         assert took <= (len(times) / count - 1) * (seconds + 0.25) / 0.97 + 0.4
 
 
-async def test_a_server_that_pauses_is_not_met_with_two_windows_at_once() -> None:
+async def test_a_paused_server_does_not_receive_two_windows_at_once() -> None:
     """A permitted request must reach the wire before its permit is free again."""
     async with scene(clock=LoopClock(), timeout=None) as at:
         await at.works()

@@ -26,7 +26,7 @@ def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> 
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-async def test_a_limit_that_was_lowered_stops_its_class_and_no_other(kind: Kind) -> None:
+async def test_a_lowered_limit_stops_its_class_and_no_other(kind: Kind) -> None:
     rng = random.Random(21)
     vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
     vendor.limiter.change("people", 300)
@@ -49,7 +49,7 @@ async def test_a_limit_that_was_lowered_stops_its_class_and_no_other(kind: Kind)
 
 
 @pytest.mark.parametrize("says", [True, False], ids=["Retry-After", "no Retry-After"])
-async def test_while_a_class_is_closed_nothing_of_it_leaves(says: bool) -> None:  # noqa: FBT001 - pytest passes it so
+async def test_a_closed_class_sends_nothing(says: bool) -> None:  # noqa: FBT001 - pytest passes it so
     rng = random.Random(22)
     vendor = RateLimitedServer(
         Limiter("sliding", rng), lambda _: (0.05, 0.05), rng, says_retry_after=says
@@ -74,7 +74,7 @@ async def test_while_a_class_is_closed_nothing_of_it_leaves(says: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-async def test_another_process_that_uses_half_the_key_costs_429s_but_no_call(kind: Kind) -> None:
+async def test_another_process_on_the_key_causes_429s_but_loses_no_call(kind: Kind) -> None:
     rng = random.Random(23)
     vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
     async with calling(vendor, retry=STUBBORN) as nex:
@@ -93,7 +93,7 @@ async def test_another_process_that_uses_half_the_key_costs_429s_but_no_call(kin
 
 
 @pytest.mark.parametrize("how", ["cancelled", "deadline"])
-async def test_a_request_given_up_on_its_way_holds_its_place(how: str) -> None:
+async def test_a_request_abandoned_in_flight_keeps_its_permit(how: str) -> None:
     """A request that was sent counts when it arrives, whether or not its caller still waits."""
     rng = random.Random(24)
     vendor = RateLimitedServer(

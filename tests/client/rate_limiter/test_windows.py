@@ -53,7 +53,7 @@ def due(limit: str, seconds: float, *, part: float = 1.0) -> float:
 
 
 @kinds
-async def test_200_tasks_of_all_classes_fill_three_minutes_and_meet_no_429(kind: Kind) -> None:
+async def test_200_tasks_of_all_classes_use_three_minutes_fully_without_a_429(kind: Kind) -> None:
     rng = random.Random(KINDS.index(kind))
     vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
     seconds = 3 * 60.25
@@ -69,7 +69,7 @@ async def test_200_tasks_of_all_classes_fill_three_minutes_and_meet_no_429(kind:
 @kinds
 @trips
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_200_tasks_of_the_slow_class_fill_every_second(
+async def test_200_tasks_of_the_slow_class_use_every_second_fully(
     kind: Kind, trip: Trip, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -82,7 +82,7 @@ async def test_200_tasks_of_the_slow_class_fill_every_second(
     assert vendor.admitted("slow", since=began, seconds=seconds + SLACK) >= due("slow", seconds)
 
 
-async def test_answers_that_come_late_cost_a_quarter_second_in_each_window_and_no_more() -> None:
+async def test_late_responses_cost_at_most_a_quarter_second_of_each_window() -> None:
     """Measured over so many windows that the phase of the first does not matter."""
     rng = random.Random(4)
     vendor = RateLimitedServer(Limiter("sliding", rng), lambda rng: (rng.uniform(0, 0.1), 2.0), rng)
@@ -95,7 +95,7 @@ async def test_answers_that_come_late_cost_a_quarter_second_in_each_window_and_n
 
 @kinds
 @trips
-async def test_200_tasks_fill_the_limit_of_all_classes_together(kind: Kind, trip: Trip) -> None:
+async def test_200_tasks_use_the_overall_limit_fully(kind: Kind, trip: Trip) -> None:
     rng = random.Random(3)
     vendor = RateLimitedServer(Limiter(kind, rng), trip, rng)
     seconds = 8 * 1.25
@@ -109,7 +109,7 @@ async def test_200_tasks_fill_the_limit_of_all_classes_together(kind: Kind, trip
 
 
 @pytest.mark.parametrize("seed", range(24))
-async def test_a_process_with_a_share_keeps_to_it_whatever_happens(seed: int) -> None:
+async def test_a_process_with_a_share_stays_within_it(seed: int) -> None:
     """A tenth of the limits, so that many minutes under any condition can be simulated."""
     rng = random.Random(seed)
     kind, trip = rng.choice(KINDS), rng.choice(list(TRIPS.values()))
@@ -126,7 +126,7 @@ async def test_a_process_with_a_share_keeps_to_it_whatever_happens(seed: int) ->
 
 
 @kinds
-async def test_travel_beyond_a_quarter_second_is_refused_rarely_and_nothing_is_lost(
+async def test_travel_beyond_a_quarter_second_is_rejected_rarely_and_loses_nothing(
     kind: Kind,
 ) -> None:
     """No client can then be exact without waiting for every response; a 429 is waited out."""
@@ -142,7 +142,7 @@ async def test_travel_beyond_a_quarter_second_is_refused_rarely_and_nothing_is_l
     assert set(crowd.answered["slow"]) <= admitted
 
 
-async def test_windows_that_begin_while_the_session_idles_change_nothing() -> None:
+async def test_windows_that_begin_while_the_session_is_idle_change_nothing() -> None:
     """Bursts after pauses of any length: the worst case of a fixed window."""
     rng = random.Random(6)
     for kind in KINDS:

@@ -44,7 +44,7 @@ _RESULTS: Final = """new Promise((found) => {
 })"""
 
 
-async def test_every_page_fits_and_can_be_read(site: Site) -> None:
+async def test_every_page_fits_and_is_readable(site: Site) -> None:
     faults: list[str] = []
     async with browser() as tab, served(site.html) as base:
         for page in site.pages:
@@ -78,7 +78,7 @@ async def _faults(tab: Tab, base: str) -> list[str]:
         ("OutcomeUnknownError", "nexhealth_async.OutcomeUnknownError"),
     ],
 )
-async def test_search_finds_a_name_and_leads_to_it(site: Site, asked: str, name: str) -> None:
+async def test_search_finds_a_name_and_links_to_it(site: Site, asked: str, name: str) -> None:
     async with browser() as tab, served(site.html) as base:
         await tab.open(f"{base}/search.html?q={asked}")
         found: list[str] = await tab.value(_RESULTS)

@@ -35,7 +35,7 @@ def test_the_site_builds_without_a_warning(site: Site) -> None:
     assert site.status == 0, site.log
 
 
-def test_no_page_asks_for_a_foreign_host(site: Site) -> None:
+def test_no_page_loads_from_a_foreign_host(site: Site) -> None:
     asked = {(page.name, to) for page in site.pages for to in read(page).fetched}
     asked |= {(one.name, to) for one in site.html.rglob("*.css") for to in _fetched_by(one)}
     assert len(asked) > 100
@@ -47,7 +47,7 @@ def _fetched_by(sheet: Path) -> list[str]:
     return _SHEET.findall(sheet.read_text(encoding="utf-8"))
 
 
-def test_every_link_within_the_site_leads_somewhere(site: Site) -> None:
+def test_every_link_within_the_site_is_valid(site: Site) -> None:
     pages = {page: read(page) for page in site.pages}
     dead: list[str] = []
     for page, said in pages.items():
@@ -65,7 +65,7 @@ def test_every_link_within_the_site_leads_somewhere(site: Site) -> None:
 
 
 @pytest.mark.parametrize("file", _TEXTS, ids=[str(one.relative_to(ROOT)) for one in _TEXTS])
-def test_every_link_leads_somewhere_on_a_code_host_too(file: Path) -> None:
+def test_every_link_is_valid_on_a_code_host_too(file: Path) -> None:
     dead: list[str] = []
     found: list[str] = _LINK.findall(_CODE.sub("", file.read_text(encoding="utf-8")))
     for to in found:
@@ -110,7 +110,7 @@ def test_every_public_name_is_in_the_reference(site: Site) -> None:
     assert lacking == []
 
 
-def test_a_name_has_one_place_in_the_reference(site: Site) -> None:
+def test_a_name_has_one_entry_in_the_reference(site: Site) -> None:
     from docs._sphinx.names import homes
 
     listed = _listed(site)
@@ -118,7 +118,7 @@ def test_a_name_has_one_place_in_the_reference(site: Site) -> None:
     assert twice == []
 
 
-def test_a_method_leads_to_its_filters_and_each_key_says_what_it_is(site: Site) -> None:
+def test_a_method_links_to_its_filters_and_each_key_is_documented(site: Site) -> None:
     links = read(site.html / "reference/resources/patients.html").links
     assert "#nexhealth_async.resources.patients.PatientFilters" in links
     assert "../models/people.html#nexhealth_async.models.Patient" in links
@@ -126,7 +126,7 @@ def test_a_method_leads_to_its_filters_and_each_key_says_what_it_is(site: Site) 
     assert [one.name for one in pages if "<dd></dd>" in one.read_text(encoding="utf-8")] == []
 
 
-def test_what_a_class_has_from_private_bases_is_shown_as_its_own(site: Site) -> None:
+def test_members_from_private_bases_are_shown_on_their_class(site: Site) -> None:
     assert _listed(site) >= {
         "nexhealth_async.Walk.aclose",
         "nexhealth_async.models.Patient.bio",
@@ -134,7 +134,7 @@ def test_what_a_class_has_from_private_bases_is_shown_as_its_own(site: Site) -> 
     }
 
 
-def test_what_the_documentation_imports_is_public() -> None:
+def test_the_documentation_imports_public_names_only() -> None:
     """Modules and names, in every Markdown file and in the examples."""
     if find_spec("sphinx") is None:
         missing("Sphinx", "pip install --group docs")
@@ -153,7 +153,7 @@ def test_what_the_documentation_imports_is_public() -> None:
     assert strange == []
 
 
-def test_every_public_class_and_function_says_what_it_is() -> None:
+def test_every_public_class_and_function_is_documented() -> None:
     if find_spec("sphinx") is None:
         missing("Sphinx", "pip install --group docs")
     from docs._sphinx.names import offered

@@ -46,7 +46,7 @@ async def test_connections_are_refused_until_they_are_accepted_again() -> None:
         assert (sandbox.url, sandbox.logins) == (url, 2)
 
 
-async def test_new_connections_are_slammed_as_often_as_ordered() -> None:
+async def test_new_connections_are_reset_as_often_as_configured() -> None:
     async with line() as (sandbox, http):
         await log_in(sandbox, http)
         sandbox.reset_next(2)
@@ -73,7 +73,7 @@ async def test_a_silence_lasts_until_it_is_cleared(
             await waiting
 
 
-async def test_a_drip_brings_the_whole_answer_byte_by_byte() -> None:
+async def test_a_slow_response_arrives_completely_byte_by_byte() -> None:
     async with line() as (sandbox, http):
         whole = await log_in(sandbox, http)
         sandbox.slow_next(0.0001, path=LOGIN)
@@ -81,7 +81,7 @@ async def test_a_drip_brings_the_whole_answer_byte_by_byte() -> None:
         assert (len(dripped), sandbox.logins) == (len(whole), 2)
 
 
-async def test_an_answer_is_altered_after_the_work_was_done() -> None:
+async def test_a_response_is_altered_after_the_work_was_done() -> None:
     async with line() as (sandbox, http):
         sandbox.alter_next(
             lambda body: body[::-1], status=418, headers={"X-Seen": "yes"}, chunked=True, path=LOGIN
@@ -94,7 +94,7 @@ async def test_an_answer_is_altered_after_the_work_was_done() -> None:
         assert sandbox.logins == 1
 
 
-async def test_a_sandbox_that_stops_waits_for_no_silence() -> None:
+async def test_a_sandbox_stops_despite_a_silent_connection() -> None:
     async with line() as (sandbox, http):
         sandbox.hang_next(path=LOGIN)
         waiting = asyncio.create_task(log_in(sandbox, http))

@@ -149,7 +149,7 @@ async def call(stage: FaultStage, operation: FaultOperation) -> NexHealthError |
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-async def test_a_fault_comes_to_what_the_table_says(
+async def test_every_fault_has_its_expected_outcome(
     cell: Cell, loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", LARGEST)
@@ -234,7 +234,7 @@ async def check_records(cell: Cell, stage: FaultStage, error: NexHealthError | N
         assert stage.read in {CONTENT, b""}
 
 
-def test_the_table_is_as_large_as_it_says() -> None:
+def test_the_matrix_has_its_full_size() -> None:
     """Each kind, moment and fault occurs; unsafe writes meet every fault."""
     assert len(CELLS) > 1_500
     unsafe = [cell for cell in CELLS.values() if not cell.operation.safe and cell.moment == "call"]

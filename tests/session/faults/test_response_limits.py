@@ -63,7 +63,9 @@ def unpacked(body: bytes, step: int) -> bytes:
     "size", [0, 1, 1_000, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE]
 )
 @pytest.mark.parametrize("wbits", [31, 15])
-def test_what_was_packed_comes_out_in_bounded_pieces(size: int, step: int, wbits: int) -> None:
+def test_compressed_bodies_are_decompressed_in_bounded_pieces(
+    size: int, step: int, wbits: int
+) -> None:
     body = (b"0123456789abcdef" * (size // 16 + 1))[:size]
     whole = packed(body, wbits)
     assert unpacked(whole, step) == body
@@ -71,7 +73,7 @@ def test_what_was_packed_comes_out_in_bounded_pieces(size: int, step: int, wbits
 
 @pytest.mark.usefixtures("inflater")
 @pytest.mark.parametrize("step", [1, 13, 10**9])
-def test_several_packed_parts_are_one_body(step: int) -> None:
+def test_several_compressed_members_are_one_body(step: int) -> None:
     assert unpacked(packed(b"one") + packed(b"") + packed(b"two"), step) == b"onetwo"
 
 
@@ -79,19 +81,19 @@ def test_several_packed_parts_are_one_body(step: int) -> None:
 @pytest.mark.parametrize(
     "body", [b"??", b"\x1f\x8b\x08?????????", packed(b"a" * 99)[:-8] + b"12345678"]
 )
-def test_bytes_that_are_not_packed_are_damaged(body: bytes) -> None:
+def test_bytes_that_are_not_compressed_are_an_error(body: bytes) -> None:
     with pytest.raises(DecompressionError):
         list(BodyDecompressor().chunks(body))
 
 
 @pytest.mark.usefixtures("inflater")
-def test_parts_without_number_are_damaged() -> None:
+def test_endless_members_are_an_error() -> None:
     with pytest.raises(DecompressionError):
         list(BodyDecompressor().chunks(packed(b"") * 101))
 
 
 @pytest.mark.usefixtures("inflater")
-def test_a_body_that_ends_inside_its_packing_is_not_complete() -> None:
+def test_a_truncated_compressed_body_is_an_error() -> None:
     unpacker = BodyDecompressor()
     assert unpacker.complete
     assert b"".join(unpacker.chunks(packed(b"abc")[:-1])) == b"abc"
@@ -107,7 +109,9 @@ async def refused(at: ErrorScene) -> UnexpectedStructureError:
     return caught.value
 
 
-async def test_a_bomb_is_refused_before_it_fills_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_decompression_bomb_is_refused_before_it_fills_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", 4 * MB)
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(b" " * MB) for _ in range(200)) + packer.flush()
@@ -128,7 +132,7 @@ async def test_a_bomb_is_refused_before_it_fills_memory(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("form", ["by its length", "in chunks", "packed"])
-async def test_bodies_are_read_up_to_the_bound_and_no_further(form: str) -> None:
+async def test_bodies_are_read_up_to_the_limit_only(form: str) -> None:
     """With the default limit: 64 MB pass, a byte more does not."""
     more: dict[str, Any] = {"chunked": form == "in chunks"}
     if form == "packed":
@@ -149,7 +153,7 @@ async def test_bodies_are_read_up_to_the_bound_and_no_further(form: str) -> None
             await at.works()
 
 
-async def test_a_write_answered_beyond_all_measure_has_an_unknown_outcome(
+async def test_an_oversized_response_to_a_write_has_an_unknown_outcome(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", 1_000)
@@ -161,7 +165,7 @@ async def test_a_write_answered_beyond_all_measure_has_an_unknown_outcome(
         assert len(at.sandbox.appointment_types.where("name", "Invented")) == 1
 
 
-async def test_a_file_is_read_whole_up_to_a_bound_and_in_pieces_beyond() -> None:
+async def test_a_file_is_read_at_once_up_to_a_limit_and_in_chunks_beyond() -> None:
     async with scene() as at:
         made = await at.location.patients.documents.create(
             at.sandbox.patients.ids[0], file=b"x" * MB, filename="a.pdf"
@@ -181,7 +185,7 @@ async def test_a_file_is_read_whole_up_to_a_bound_and_in_pieces_beyond() -> None
                 assert file.size == (None if headers else MB)
 
 
-async def test_a_packed_file_that_ends_too_early_is_never_a_short_file() -> None:
+async def test_a_truncated_compressed_file_is_an_error() -> None:
     async with scene() as at:
         made = await at.location.patients.documents.create(
             at.sandbox.patients.ids[0], file=b"x" * 1_000, filename="a.pdf"
@@ -226,7 +230,7 @@ class _Redirect:
         ("https://api.example.com/18", "https://[::1/", None),
     ],
 )
-def test_a_file_is_followed_neither_out_of_tls_nor_with_credentials(
+def test_a_file_redirect_never_leaves_tls_or_takes_credentials_along(
     asked: str, location: str, target: str | None
 ) -> None:
     response: Any = _Redirect(location)
@@ -237,7 +241,7 @@ def test_a_file_is_followed_neither_out_of_tls_nor_with_credentials(
 # A borrowed session
 
 
-async def test_a_session_with_credentials_of_its_own_cannot_be_borrowed() -> None:
+async def test_a_client_session_with_its_own_credentials_cannot_be_borrowed() -> None:
     with warnings.catch_warnings(action="ignore"):  # aiohttp 3.14 deprecates it
         http = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "mine"))
     async with http:
@@ -247,7 +251,7 @@ async def test_a_session_with_credentials_of_its_own_cannot_be_borrowed() -> Non
 
 
 @pytest.mark.parametrize("borrowed", [False, True])
-async def test_an_unsafe_put_on_a_connection_that_breaks_arrives_once(*, borrowed: bool) -> None:
+async def test_an_unsafe_put_on_a_broken_connection_arrives_once(*, borrowed: bool) -> None:
     """Aiohttp itself would repeat it, since HTTP calls it idempotent."""
     server = RawServer()
     async with (
@@ -265,7 +269,7 @@ async def test_an_unsafe_put_on_a_connection_that_breaks_arrives_once(*, borrowe
 
 
 @pytest.mark.parametrize("borrowed", [False, True])
-async def test_bounds_hold_for_every_session(
+async def test_limits_apply_to_every_session(
     *, borrowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", MB)

@@ -71,7 +71,7 @@ def refused(sandbox: Sandbox) -> int:
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY, 10 * 365 * DAY])
-async def test_a_wall_clock_that_is_set_changes_nothing_about_tokens(
+async def test_changing_the_wall_clock_does_not_affect_tokens(
     jump: float, wall: list[float], simulated: MovableLoop
 ) -> None:
     """One login an hour, none too late, for any wall clock."""
@@ -129,7 +129,7 @@ async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
-async def test_a_walk_goes_on_after_the_machine_slept(
+async def test_a_walk_continues_after_the_machine_slept(
     prefetch: int, simulated: MovableLoop
 ) -> None:
     """The requests in flight are lost during the sleep, and sent again."""
@@ -145,7 +145,7 @@ async def test_a_walk_goes_on_after_the_machine_slept(
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
-async def test_a_walk_whose_deadline_was_slept_through_says_where_to_go_on(
+async def test_a_walk_that_overslept_its_deadline_names_its_resume_value(
     prefetch: int, simulated: MovableLoop
 ) -> None:
     async with scene(clock=LoopClock()) as at:
@@ -167,7 +167,7 @@ async def test_a_walk_whose_deadline_was_slept_through_says_where_to_go_on(
         assert found == set(at.sandbox.patients.ids)
 
 
-async def test_a_loop_clock_that_stood_still_while_the_machine_slept_costs_one_login() -> None:
+async def test_a_loop_clock_that_stopped_during_sleep_costs_one_login() -> None:
     """Linux's monotonic clock does not count a suspended machine's hours; the server's does."""
     async with scene(clock=ServerClock()) as at:
         await at.works()
@@ -223,7 +223,7 @@ def _claiming(sandbox: Sandbox, claims: dict[str, float]) -> None:
         "no iat",
     ],
 )
-async def test_odd_claims_neither_lock_out_nor_log_in_again_and_again(
+async def test_implausible_claims_neither_block_nor_repeat_logins(
     claims: dict[str, float], lifetime: float, simulated: MovableLoop
 ) -> None:
     async with scene(clock=LoopClock()) as at:

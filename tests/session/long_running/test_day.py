@@ -30,7 +30,7 @@ async def _rest(loop: MovableLoop, until: float) -> None:
     loop.io_wait = io_wait
 
 
-async def test_a_worker_loses_nothing_in_24_hours_of_bad_weather(
+async def test_a_worker_loses_nothing_in_24_hours_of_faults(
     loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulated_time(loop, io_wait=0.002)

@@ -37,13 +37,13 @@ def forked(how: str) -> tuple[dict[str, tuple[str, str] | None], dict[str, int]]
 
 
 @pytest.mark.parametrize("how", [HERE, NEW])
-def test_the_parent_goes_on_as_if_nothing_had_been(how: str) -> None:
+def test_the_parent_continues_unaffected(how: str) -> None:
     _, parent = forked(how)
     assert parent == {"rest": 20, "logins": 1}
 
 
 @pytest.mark.parametrize("use", CALLS + WALKS)
-def test_a_child_with_a_loop_of_its_own_is_refused(use: str) -> None:
+def test_a_child_with_a_new_loop_is_refused(use: str) -> None:
     child, _ = forked(NEW)
     error = child[use]
     assert error is not None
@@ -51,7 +51,7 @@ def test_a_child_with_a_loop_of_its_own_is_refused(use: str) -> None:
 
 
 @pytest.mark.parametrize("use", [*CALLS, *WALKS, *UNDER_WAY, "closing"])
-def test_a_child_in_the_loop_it_was_forked_in_is_told_of_the_fork(use: str) -> None:
+def test_a_child_in_the_forked_loop_is_told_about_the_fork(use: str) -> None:
     child, _ = forked(HERE)
     error = child[use]
     assert error is not None
@@ -60,7 +60,7 @@ def test_a_child_in_the_loop_it_was_forked_in_is_told_of_the_fork(use: str) -> N
 
 
 @pytest.mark.parametrize("use", CALLS + WALKS + UNDER_WAY)
-def test_a_child_with_a_loop_of_its_own_is_told_of_the_fork(use: str) -> None:
+def test_a_child_with_a_new_loop_is_told_about_the_fork(use: str) -> None:
     child, _ = forked(NEW)
     error = child[use]
     assert error is not None

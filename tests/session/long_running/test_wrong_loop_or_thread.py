@@ -150,7 +150,7 @@ wheres = pytest.mark.parametrize("where", ["afterwards", "in a thread"])
 
 @wheres
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_another_loop_is_refused_and_the_own_one_goes_on(
+def test_another_loop_is_refused_and_the_original_one_works(
     use: Callable[[Begun], Awaitable[object]], where: str
 ) -> None:
     error, at_home = in_another_loop(use, where)
@@ -161,7 +161,7 @@ def test_another_loop_is_refused_and_the_own_one_goes_on(
 
 @wheres
 @pytest.mark.parametrize("use", UNDER_WAY.values(), ids=UNDER_WAY)
-def test_what_is_under_way_in_one_loop_is_refused_in_another(
+def test_work_in_flight_in_one_loop_is_refused_in_another(
     use: Callable[[Begun], Awaitable[object]], where: str
 ) -> None:
     error, at_home = in_another_loop(use, where)
@@ -176,7 +176,7 @@ def test_closing_in_another_loop_is_refused_and_the_session_stays_open() -> None
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-async def test_after_closing_everything_says_so(
+async def test_every_use_after_closing_is_refused_with_the_reason(
     use: Callable[[Begun], Awaitable[object]],
 ) -> None:
     at = await begin()
@@ -188,7 +188,7 @@ async def test_after_closing_everything_says_so(
 
 
 @pytest.mark.parametrize("use", list(UNDER_WAY.values())[:2], ids=list(UNDER_WAY)[:2])
-async def test_after_closing_walks_under_way_say_so(
+async def test_walks_in_flight_are_refused_after_closing(
     use: Callable[[Begun], Awaitable[object]],
 ) -> None:
     at = await begin()
@@ -199,7 +199,7 @@ async def test_after_closing_walks_under_way_say_so(
     assert "closed" in str(error)
 
 
-async def test_after_closing_a_file_half_read_is_no_short_file() -> None:
+async def test_a_download_interrupted_by_closing_raises() -> None:
     at = await begin()
     begun = await anext(at.file)
     await at.nex.aclose()
