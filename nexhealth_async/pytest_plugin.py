@@ -142,7 +142,7 @@ async def nexhealth(
 def nexhealth_thread(request: pytest.FixtureRequest) -> Iterator[SandboxThread]:
     """A fresh sandbox in a thread of its own, for applications that bring their own event loop.
 
-    ``nexhealth_thread.box`` is the sandbox, sized by the marker as ``nexhealth_sandbox`` is. The
+    ``nexhealth_thread.sandbox`` is the sandbox, sized by the marker like ``nexhealth_sandbox``. The
     two are different servers: use one of them.
     """
     from nexhealth_async.testing import SandboxThread

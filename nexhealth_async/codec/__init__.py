@@ -1,7 +1,7 @@
-"""From the API's JSON to models and back; `Codec` is the converter, its parts are beside it.
+"""Conversion of the API's JSON to models, and back.
 
-It comes with cattrs, whose loading takes as long as msgspec's and attrs' together: so it is loaded
-when first used, by a session in a thread.
+cattrs takes as long to import as msgspec and attrs together, so `Codec` is loaded on first use; a
+session does so in a thread.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Load the module behind a name on its first use."""
+    """Import a public name on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'converter')}"), name)

@@ -1,7 +1,7 @@
-"""Readers of values that have parts: lists, objects and models.
+"""Readers of composite values: lists, objects and models.
 
-A reader takes a value and the list of repairs. Paths grow on the way out, one step at a level, so
-that a record without faults pays nothing for them.
+A reader takes a value and the list of repairs. Paths are extended on the way out, one step per
+level, so that they cost nothing for a record without faults.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ __all__ = [
 ]
 
 Outcome: TypeAlias = "tuple[object, tuple[str, ...]] | UndecodableRecordError"
-"""What was read and the paths of repairs, or the refusal, which is yet to be raised."""
+"""The value and the paths of its repairs, or an error that has not been raised yet."""
 
-_ForeignError = Callable[[object, object], object]
+_CattrsHook = Callable[[object, object], object]
 
 _NEVER_REPAIRED_TO_NONE: Final = frozenset(
     {"cancelled", "canceled", "deleted", "cancelled_at", "deleted_at", "disabled_at"}
 )
-"""Flags and timestamps that are refused where they cannot be read: None would be a restoration."""
-_NEVER_REFUSED: Final = frozenset({"waitlisted_at"})
+"""Flags and timestamps that are rejected if unreadable, because None would mean the opposite."""
+_NEVER_REJECTED: Final = frozenset({"waitlisted_at"})
 """Timestamps that only old samples show."""
 
-# The repairs of the record in work, while a user's hook runs that may call one of ours.
+# Repairs of the current record, for hooks of the codec that a user's hook calls.
 _models_in_progress: ContextVar[list[str] | None] = ContextVar("_models_in_progress", default=None)
 
 
 class StructureHook:
-    """One of our own hooks; ``read`` takes the list of repairs, calling it is cattrs' way."""
+    """A hook of the codec; ``read`` also takes the list of repairs."""
 
     __slots__ = ("read",)
 
@@ -61,12 +61,12 @@ class StructureHook:
         self.read: Reader = reader
 
     def __call__(self, value: object, kind: object) -> object:
-        """Read a value as cattrs asks its hooks to."""
+        """Read a value with the signature of a cattrs hook."""
         repairs = _models_in_progress.get()
         if repairs is not None:
             return self.read(value, repairs)
         outcome = apply_reader(self.read, kind, value)
-        del value  # as in all frames that a refusal passes: some tools print their variables
+        del value  # some tools print the variables of a traceback's frames
         return unwrap_outcome(outcome)[0]
 
 
@@ -91,26 +91,29 @@ _EXPECTED: Final[dict[object, str]] = {
 
 
 def apply_reader(reader: Reader, kind: object, value: object) -> Outcome:
-    """Read one whole record; a refusal is returned, so that no frame of its holds the value."""
+    """Read one record; return an error instead of raising it.
+
+    So no frame of the error's traceback holds the value.
+    """
     repairs: list[str] = []
     path = expected = ""
     try:
-        made = reader(value, repairs)
-        if made is None and NoneType not in get_args(kind):
+        result = reader(value, repairs)
+        if result is None and NoneType not in get_args(kind):
             raise _empty_value(kind)
-    except ValueRejectedError as refused:
-        made, path, expected = None, refused.path, refused.expected
+    except ValueRejectedError as error:
+        result, path, expected = None, error.path, error.expected
     except RecursionError:
-        made, expected = None, "less deep nesting"
+        result, expected = None, "less deep nesting"
     if expected:
         return undecodable_error(kind, path, expected, _id_of(value))
-    return made, tuple(repairs)
+    return result, tuple(repairs)
 
 
 def undecodable_error(
     kind: object, path: str, expected: str, record_id: int | None = None
 ) -> UndecodableRecordError:
-    """Make the error for a record that cannot be read."""
+    """Build the error for a record that cannot be read."""
     return UndecodableRecordError(
         model=getattr(kind, "__name__", "record"),
         path=path,
@@ -120,9 +123,9 @@ def undecodable_error(
 
 
 def unwrap_outcome(outcome: Outcome) -> tuple[object, tuple[str, ...]]:
-    """Return what was read, or raise the refusal alone.
+    """Return the value and its repairs, or raise the error without a context.
 
-    What is being handled meanwhile, such as the native decoder's error, may hold the value.
+    The context, such as an error of the native decoder, may hold the value.
     """
     if not isinstance(outcome, UndecodableRecordError):
         return outcome
@@ -137,7 +140,7 @@ def _expected_type(kind: object) -> str:
 
 
 def _empty_value(kind: object) -> ValueRejectedError:
-    """Refuse an empty record; what it lacks is the field it must have."""
+    """Build the error for an empty record, which names the first required field."""
     if is_attrs(kind):
         for attribute in attrs.fields(kind):
             if attribute.default is attrs.NOTHING:
@@ -161,7 +164,7 @@ def _is_union(kind: object) -> bool:
 
 
 def is_composite(kind: object) -> bool:
-    """Tell which types, beside the scalars, the codec reads itself."""
+    """Return True for types that the codec reads itself, besides the scalars."""
     origin = get_origin(kind)
     if origin is tuple:
         return get_args(kind)[1:] == (...,)
@@ -173,20 +176,20 @@ def _extend_path(step: str, path: str) -> str:
 
 
 def _read_nested(step: str, reader: Reader, value: object, repairs: list[str]) -> object:
-    """Read a part, and put its step before the paths of its repairs or refusal."""
+    """Read a part, and prefix the paths of its repairs or its error."""
     before = len(repairs)
     try:
-        found = reader(value, repairs)
-    except ValueRejectedError as refusal:
-        refusal.path = _extend_path(step, refusal.path)
+        result = reader(value, repairs)
+    except ValueRejectedError as error:
+        error.path = _extend_path(step, error.path)
         raise
     for at in range(before, len(repairs)):
         repairs[at] = _extend_path(step, repairs[at])
-    return found
+    return result
 
 
 def without_none(kind: object) -> object:
-    """Take ``Annotated`` and ``| None`` off a type; callers see to None themselves."""
+    """Remove ``Annotated`` and ``| None`` from a type."""
     while True:
         if get_origin(kind) is Annotated:
             kind = get_args(kind)[0]
@@ -198,7 +201,7 @@ def without_none(kind: object) -> object:
 
 
 def reader_of(kind: object, codec: cattrs.Converter) -> Reader:
-    """Find what reads a type: our own hook without its wrapping, or a user's."""
+    """Return the reader of a type: the codec's own without its wrapper, or a user's hook."""
     kind = without_none(kind)
     hook = _hook_for(codec, kind)
     if not isinstance(hook, StructureHook):
@@ -208,14 +211,14 @@ def reader_of(kind: object, codec: cattrs.Converter) -> Reader:
     return hook.read
 
 
-def _hook_for(codec: cattrs.Converter, kind: object) -> _ForeignError:
-    hook: _ForeignError = codec.get_structure_hook(cast("Any", kind))
+def _hook_for(codec: cattrs.Converter, kind: object) -> _CattrsHook:
+    hook: _CattrsHook = codec.get_structure_hook(cast("Any", kind))
     return hook
 
 
-def _user_reader(hook: _ForeignError, kind: object) -> Reader:
-    """Run a user's hook: its errors may hold the value, so only their place is kept."""
-    expected = f"what the hook for {getattr(kind, '__name__', 'this type')} takes"
+def _user_reader(hook: _CattrsHook, kind: object) -> Reader:
+    """Wrap a user's hook; its errors may hold the value, so only their path is kept."""
+    expected = f"a value for the hook of {getattr(kind, '__name__', 'this type')}"
 
     def reader(value: object, repairs: list[str]) -> object:
         token = _models_in_progress.set(repairs)
@@ -234,7 +237,7 @@ def _user_reader(hook: _ForeignError, kind: object) -> Reader:
 
 
 def compose(kind: object, codec: cattrs.Converter) -> StructureHook:
-    """Build the hook of a type that has parts, or of a field whose type nobody knows."""
+    """Build the hook of a composite type, or of a field of any type."""
     if kind is Any:
         return StructureHook(read.read_json)
     if kind is models.Money:
@@ -252,49 +255,49 @@ def compose(kind: object, codec: cattrs.Converter) -> StructureHook:
 
 
 def _union_reader(parts: list[object], codec: cattrs.Converter) -> Reader:
-    """Read one of two kinds; a type checker keeps the models to these pairs."""
+    """Build the reader of a union of two types; models use only these pairs."""
     if set(parts) == {int, str}:
         return read.read_int_or_text
     lists = [part for part in parts if get_origin(part) is tuple]
     if len(lists) == 1 and set(parts) - set(lists) == {str}:
         many = reader_of(lists[0], codec)
         return lambda value, repairs: value if isinstance(value, str) else many(value, repairs)
-    raise TypeError(f"no field may be any of {len(parts)} kinds that JSON cannot tell apart")
+    raise TypeError(f"JSON cannot distinguish the {len(parts)} types of this union; use one type")
 
 
-def _list_reader(reader: Reader, element: object) -> Reader:
-    """Read a list. Elements that are no value at all are left out, which is a repair.
+def _list_reader(reader: Reader, element_type: object) -> Reader:
+    """Build the reader of a list.
 
-    One text or number where a list of these belongs is a list of one, which is a repair, too.
+    Empty elements are dropped, and a single text or number becomes a list of one. Both are repairs.
     """
     kinds = {str: str, int: int | Decimal | float | str}
-    alone = kinds.get(cast("type", without_none(element)))
+    single = kinds.get(cast("type", without_none(element_type)))
 
     def read_many(value: object, repairs: list[str]) -> tuple[object, ...] | None:
         if not isinstance(value, list | tuple):
             if read.is_missing(value):
                 repairs.append("")
                 return None
-            if alone is None or isinstance(value, bool) or not isinstance(value, alone):
+            if single is None or isinstance(value, bool) or not isinstance(value, single):
                 raise ValueRejectedError("a list")
-            found = reader(value, [])
+            element = reader(value, [])
             repairs.append("")
-            return (found,)
-        made: list[object] = []
+            return (element,)
+        elements: list[object] = []
         for index, item in enumerate(cast("list[object]", value)):
             if item is None:
                 repairs.append(f"[{index}]")
                 continue
-            found = _read_nested(f"[{index}]", reader, item, repairs)
-            if found is not None:
-                made.append(found)
-        return tuple(made)
+            element = _read_nested(f"[{index}]", reader, item, repairs)
+            if element is not None:
+                elements.append(element)
+        return tuple(elements)
 
     return read_many
 
 
 def _read_json_object(value: object, repairs: list[str]) -> object:
-    """Read an object whose keys nobody has promised; ``{}`` is one."""
+    """Read an object with unknown keys, which may be empty."""
     if not isinstance(value, Mapping):
         if read.is_missing(value):
             repairs.append("")
@@ -304,7 +307,7 @@ def _read_json_object(value: object, repairs: list[str]) -> object:
 
 
 def _money_reader(codec: cattrs.Converter) -> Reader:
-    """Read money: an object, or a bare amount whose currency nobody said."""
+    """Build the reader of money: an object, or an amount without a currency."""
     amount, currency = reader_of(Decimal, codec), reader_of(str, codec)
 
     def read_money(value: object, repairs: list[str]) -> object:
@@ -314,21 +317,27 @@ def _money_reader(codec: cattrs.Converter) -> Reader:
             record = {"amount": value}
         else:
             raise ValueRejectedError("an amount of money")
-        if not record:  # to read it as None would be to forget an amount
+        if not record:  # None would lose an amount
             raise ValueRejectedError("an amount of money")
-        sent, unit = record.get("amount"), record.get("currency")
-        if sent is None:
+        sent_amount, sent_currency = record.get("amount"), record.get("currency")
+        if sent_amount is None:
             repairs.append("")
             return None
-        found = _read_nested("amount", amount, sent, repairs)
-        if found is None:
+        value_read = _read_nested("amount", amount, sent_amount, repairs)
+        if value_read is None:
             return None
-        if unit is None:
+        if sent_currency is None:
             repairs.append("currency")
-        named = "" if unit is None else _read_nested("currency", currency, unit, repairs)
+        code = (
+            ""
+            if sent_currency is None
+            else _read_nested("currency", currency, sent_currency, repairs)
+        )
         try:
-            return models.Money(amount=cast("Decimal", found), currency=cast("str", named or ""))
-        except (AttributeError, ValueError):  # what a user's hook for Decimal made
+            return models.Money(
+                amount=cast("Decimal", value_read), currency=cast("str", code or "")
+            )
+        except (AttributeError, ValueError):  # a user's hook for Decimal returned another type
             raise ValueRejectedError("an amount of money") from None
 
     return read_money
@@ -336,7 +345,7 @@ def _money_reader(codec: cattrs.Converter) -> Reader:
 
 @attrs.frozen
 class _ModelPlan:
-    """How a class is read: a reader for each key, and what is due for those it must have."""
+    """Readers of a class by key, and the expected types of its required fields."""
 
     readers: dict[str, Reader]
     inits: dict[str, str]
@@ -354,7 +363,7 @@ def _model_plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _M
         if reader is SCALARS[datetime].read:
             if name in _NEVER_REPAIRED_TO_NONE:
                 reader = read.read_strict_timestamp
-            elif name in _NEVER_REFUSED:
+            elif name in _NEVER_REJECTED:
                 reader = read.read_lenient_timestamp
         elif name in _NEVER_REPAIRED_TO_NONE and reader is SCALARS[bool].read:
             reader = read.read_strict_bool
@@ -366,7 +375,7 @@ def _model_plan(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> _M
 
 
 def _object_reader(model: type[attrs.AttrsInstance], codec: cattrs.Converter) -> Reader:
-    """Read an object into a model; its plan is made at the first record, as classes may nest."""
+    """Build the reader of a model; its plan is built with the first record, since classes nest."""
     plan: _ModelPlan | None = None
 
     def read_object(value: object, repairs: list[str]) -> object:
@@ -391,18 +400,18 @@ def _build_model(
     record: Mapping[str, object],
     repairs: list[str],
 ) -> object:
-    made: dict[str, object] = {}
+    arguments: dict[str, object] = {}
     for name, value in record.items():
         reader = plan.readers.get(name)
         if reader is None or value is None:
             continue
-        found = _read_nested(name, reader, value, repairs)
-        if found is not None:
-            made[plan.inits[name]] = found
+        result = _read_nested(name, reader, value, repairs)
+        if result is not None:
+            arguments[plan.inits[name]] = result
     for name, expected in plan.required.items():
-        if plan.inits[name] not in made:
+        if plan.inits[name] not in arguments:
             raise ValueRejectedError(expected, name)
     try:
-        return model(**made)
+        return model(**arguments)
     except (TypeError, ValueError):  # a validator of a user's class
         raise ValueRejectedError(f"a valid {model.__name__}") from None

@@ -1,12 +1,12 @@
-"""From the API's JSON to models and back.
+"""Conversion of the API's JSON to models, and back.
 
-Records arrive with small faults: ``{}`` for a missing date, a number for text, a timestamp nobody
-can read. ``Codec`` repairs what has only one meaning, names the fields it repaired, and refuses the
-rest with ``UndecodableRecordError``, which never holds the value. A record without faults is read
-by msgspec straight from its bytes, which gives the same object at a fifth of the cost, unless a
-hook of yours reads something inside it.
+Records often have small faults: ``{}`` for a missing date, a number for text, an unreadable
+timestamp. `Codec` repairs values that have only one meaning, reports the repaired fields, and
+rejects all others with ``UndecodableRecordError``, which never holds the value. msgspec reads a
+record without faults directly from its bytes, with the same result at a fifth of the cost, unless a
+user's hook reads something inside it.
 
-A codec is a cattrs converter, so hooks of your own can be registered, and go before its own::
+A codec is a cattrs converter. Hooks registered by users take precedence over its own::
 
     codec = Codec()
     codec.register_structure_hook(PatientBio, lambda value, _: my_bio(value))
@@ -52,64 +52,74 @@ _PARSER = msgspec.json.Decoder(float_hook=Decimal)  # 62.1 must not become a bin
 
 
 class Codec(cattrs.Converter):
-    """Reads the API's records, repairing what can be repaired.
+    """Reads the API's records, and repairs small faults.
 
-    Of cattrs it keeps the way to register hooks and nothing of its conversions, for which
-    ``bool("false")`` is True. Hooks of ours are built when a class is first met. Decoding keeps no
-    state in the codec, so threads may share one.
+    Hooks are registered as in cattrs, but the conversions of cattrs, for which ``bool("false")`` is
+    True, are not used. The codec's own hooks are built when a class is first read. Decoding keeps
+    no state, so threads may share a codec.
 
-    Options of ``cattrs.Converter`` are taken, because ``copy()`` passes them, but change nothing.
+    Options of ``cattrs.Converter`` are accepted, because ``copy()`` passes them, but have no
+    effect.
     """
 
     def __init__(self, *_options: object, **_more: object) -> None:
         self._is_native: dict[type, bool] = {}
-        """Whether msgspec may read a model, once hooks were registered."""
+        """True if msgspec may read a model although hooks were registered."""
         super().__init__(detailed_validation=False)
         for kind, hook in SCALARS.items():
             super().register_structure_hook(kind, hook)
         self.register_structure_hook_factory(is_composite, compose)
         self.register_unstructure_hook_func(_is_model, to_builtins)
-        # A copy, which alone is made with options, may hold hooks that were never registered here.
+        # Only a copy is created with options; it may hold hooks that were not registered here.
         self._hooked = bool(_options)
 
     def decode(self, model: type[T], data: Data) -> tuple[T, tuple[str, ...]]:
-        """Read one record's JSON; return the object and the paths of the fields that were repaired.
+        """Decode one record's JSON, and repair small faults.
 
-        A path is ``waitlisted_at``, ``bio.date_of_birth`` or ``upcoming_appts[0].start_time``.
+        Args:
+            model: Class of the record.
+            data: JSON of the record.
+
+        Returns:
+            The record, and the paths of its repaired fields, such as ``waitlisted_at``,
+            ``bio.date_of_birth`` or ``upcoming_appts[0].start_time``.
 
         Raises:
-            UndecodableRecordError: the record cannot be read, with path and expected type.
+            UndecodableRecordError: The record cannot be read; holds path and expected type.
         """
         if native := self.native(model):
-            with suppress(*NATIVE_ERRORS):  # what is wrong shows below
+            with suppress(*NATIVE_ERRORS):  # the tolerant reader reports the fault
                 return native(data), ()
         outcome = self._decode_record(model, data)
-        del data  # a refusal's traceback must not lead to the value
+        del data  # an error's traceback must not hold the value
         return cast("tuple[T, tuple[str, ...]]", unwrap_outcome(outcome))
 
     def decode_tolerantly(self, model: type[T], data: Data) -> tuple[T, tuple[str, ...]]:
-        """Do what ``decode`` does with a record that the native decoder has refused."""
+        """Decode a record that the native decoder has rejected; see `decode`."""
         outcome = self._decode_record(model, data)
         del data
         return cast("tuple[T, tuple[str, ...]]", unwrap_outcome(outcome))
 
     def structure_record(self, model: type[T], obj: object) -> tuple[T, tuple[str, ...]]:
-        """Do what ``decode`` does with a record that was parsed already."""
+        """Convert a record that was already parsed; see `decode`."""
         outcome = apply_reader(reader_of(model, self), model, obj)
         del obj
         return cast("tuple[T, tuple[str, ...]]", unwrap_outcome(outcome))
 
     def _decode_record(self, model: type, data: Data) -> Outcome:
-        parsed, fault = _parse(data)
-        if fault:
-            return undecodable_error(model, "", fault)
+        parsed, expected = _parse(data)
+        if expected:
+            return undecodable_error(model, "", expected)
         return apply_reader(reader_of(model, self), model, parsed)
 
     def native(self, model: type[T]) -> Callable[[Data], T] | None:
-        """Return what reads a model's faultless records fastest, and refuses all others.
+        """Return the fast decoder of a model, which rejects every record with a fault.
 
-        Its refusals are `NATIVE_ERRORS`, and may hold the value. None for classes that are not
-        ours, and for models with a user's hook anywhere inside: msgspec knows nothing of hooks.
+        It raises `NATIVE_ERRORS`, which may hold the value.
+
+        Returns:
+            The decoder; None for classes other than this package's models, and for models with a
+            user's hook anywhere inside, because msgspec does not call hooks.
         """
         if not self._hooked:
             return native_of(model)
@@ -121,14 +131,14 @@ class Codec(cattrs.Converter):
     def register_structure_hook_func(
         self, check_func: Callable[[Any], bool], func: Callable[[Any, Any], Any]
     ) -> None:
-        """Register a hook for all types a predicate takes, as cattrs does."""
+        """Register a hook for all types that a predicate accepts, as in cattrs."""
         self._reset_decoders()
         super().register_structure_hook_func(check_func, func)
 
     def register_structure_hook_factory(
         self, predicate: Callable[[Any], bool], factory: Callable[..., Any] | None = None
     ) -> Any:
-        """Register a factory of hooks, as cattrs does."""
+        """Register a factory of hooks, as in cattrs."""
         self._reset_decoders()
         register: Callable[..., Any] = super().register_structure_hook_factory
         return register(predicate, factory)
@@ -146,40 +156,41 @@ class Codec(cattrs.Converter):
     def register_structure_hook(
         self, cl: Any, func: Callable[[Any, Any], Any] | None = None
     ) -> Any:
-        """Register a hook ``(value, type) -> object``; it goes before the codec's own.
+        """Register a hook ``(value, type) -> object``, which takes precedence over the codec's own.
 
-        As a decorator it takes the type from the function's return annotation. A hook that fails
-        makes the record undecodable; its error is not passed on, since it may hold the value.
+        As a decorator it takes the type from the function's return annotation. A hook that raises
+        makes the record undecodable; its error is not passed on, because it may hold the value.
         """
         if func is None:
             self.register_structure_hook(get_annotations(cl, eval_str=True)["return"], cl)
             return cl
         if is_attrs(cl):
-            resolve_annotations(
-                cl
-            )  # cattrs resolves the annotations of a class it takes a hook for
+            resolve_annotations(cl)  # before cattrs resolves the annotations itself
         self._reset_decoders()
         super().register_structure_hook(cl, func)
         return None
 
 
 def to_builtins(model: attrs.AttrsInstance) -> dict[str, JSON]:
-    """Turn a model into what ``json.dumps`` takes.
+    """Convert a model to values that ``json.dumps`` accepts.
 
-    Timestamps become ISO 8601 text with their offset, dates ISO text, amounts text, tuples lists;
-    None stays.
+    Timestamps become ISO 8601 text with their offset, dates ISO 8601 text, amounts text, and tuples
+    lists. None stays.
     """
     plain: dict[str, JSON] = msgspec.to_builtins(_as_dict(model))
     return plain
 
 
 def to_json(model: attrs.AttrsInstance) -> bytes:
-    """Turn a model into JSON; the forms are those of ``to_builtins``."""
+    """Convert a model to JSON, in the format of ``to_builtins``."""
     return msgspec.json.encode(_as_dict(model))
 
 
 def _as_dict(model: attrs.AttrsInstance) -> dict[str, object]:
-    """Show every field, the class's own before inherited ones; msgspec would skip absent ones."""
+    """Convert a model to a dict of all fields, its own before inherited ones.
+
+    msgspec would skip absent fields.
+    """
     fields = sorted(attrs.fields(type(model)), key=lambda attribute: attribute.inherited)
     return {attribute.name: _unwrap_value(getattr(model, attribute.name)) for attribute in fields}
 
@@ -201,5 +212,5 @@ def _parse(data: Data) -> tuple[object, str]:
         return _PARSER.decode(data), ""
     except RecursionError:
         return None, "less deep nesting"
-    except (ValueError, ArithmeticError):  # bad UTF-8 and a number out of all bounds included
+    except (ValueError, ArithmeticError):  # includes invalid UTF-8 and numbers out of range
         return None, "JSON"

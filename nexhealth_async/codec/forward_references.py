@@ -1,4 +1,4 @@
-"""The models' names for each other: found when a class is first read, not when it is defined."""
+"""Resolution of the models' annotations, on first use."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from nexhealth_async import models
 
 __all__ = ["is_attrs", "resolve_annotations"]
 
-_resolved: set[type] = set()  # filled once for each class of a program, by any thread
+_resolved: set[type] = set()  # filled once per class, by any thread
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
 def is_attrs(kind: object) -> TypeGuard[type[attrs.AttrsInstance]]:
-    """Tell an attrs class from everything else."""
+    """Return True for an attrs class."""
     return isinstance(kind, type) and attrs.has(kind)
 
 
 def resolve_annotations(model: type) -> None:
-    """Load every module a model refers to, so that its annotations can be resolved.
+    """Import every module a model refers to, and resolve its annotations.
 
-    Models name each other across modules that load on first use. Any decoder over a model, also
-    ``msgspec.json.Decoder(Patient)``, needs this first. Repeating it costs next to nothing.
+    Models refer to each other across modules that are loaded on first use. Any decoder of a model
+    needs this first, also ``msgspec.json.Decoder(Patient)``. Repeated calls cost next to nothing.
     """
     if model in _resolved:
         return
-    waiting, seen = [model], {model}
-    while waiting:
-        cls = waiting.pop()
+    pending, seen = [model], {model}
+    while pending:
+        cls = pending.pop()
         for part in cls.__mro__:
             if part.__module__.startswith(models.__name__):
-                found = {named for named in _import_names(part) if named not in seen}
-                seen |= found
-                waiting.extend(found)
+                new = {cls for cls in _import_names(part) if cls not in seen}
+                seen |= new
+                pending.extend(new)
         _resolve(cls)
     _resolved.update(seen)
 
 
 def _import_names(cls: type) -> list[type]:
-    """Put the names a class's annotations use into its module, where everybody looks them up."""
-    space = vars(sys.modules[cls.__module__])
+    """Add the names in a class's annotations to its module, where they are looked up."""
+    namespace = vars(sys.modules[cls.__module__])
     names = {
         name
         for annotation in get_annotations(cls).values()
         if isinstance(annotation, str)
         for name in _NAMES.findall(annotation)
     }
-    found: list[type] = []
+    classes: list[type] = []
     for name in names.intersection(models.__all__):
-        target: object = space.setdefault(name, getattr(models, name))
+        target: object = namespace.setdefault(name, getattr(models, name))
         if is_attrs(target):
-            found.append(target)
-    return found
+            classes.append(target)
+    return classes
 
 
 def _resolve(cls: type) -> None:

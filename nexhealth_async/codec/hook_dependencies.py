@@ -1,4 +1,4 @@
-"""Which types a model is read with, down to the last: a hook for any of them concerns the model."""
+"""The types nested in a model, whose hooks take part in reading it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["has_no_user_hooks"]
 
 
 def has_no_user_hooks(model: type, codec: cattrs.Converter) -> bool:
-    """Tell whether no hook of a user's would be asked when this model is read."""
+    """Return True if no user's hook takes part in reading a model."""
     return all(
         isinstance(codec.get_structure_hook(kind), StructureHook) for kind in _nested_types(model)
     )
 
 
 def _nested_types(model: type) -> set[object]:
-    """Return all types whose hooks reading a model asks for."""
-    waiting: list[object] = [model]
-    found: set[object] = set()
-    while waiting:
-        kind = without_none(waiting.pop())
-        if kind in found:
+    """Return all types whose hooks take part in reading a model."""
+    pending: list[object] = [model]
+    types: set[object] = set()
+    while pending:
+        kind = without_none(pending.pop())
+        if kind in types:
             continue
-        found.add(kind)
+        types.add(kind)
         if is_attrs(kind):
             resolve_annotations(kind)
-            waiting += [attribute.type for attribute in attrs.fields(kind)]
-        elif get_origin(kind) is not dict:  # nobody has promised what is in those
-            waiting += [part for part in get_args(kind) if part not in (NoneType, ...)]
-    return found
+            pending += [attribute.type for attribute in attrs.fields(kind)]
+        elif get_origin(kind) is not dict:  # dicts hold raw JSON
+            pending += [part for part in get_args(kind) if part not in (NoneType, ...)]
+    return types

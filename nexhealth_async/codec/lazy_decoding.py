@@ -1,4 +1,4 @@
-"""A decoder that loads its model with the first record, or was built beforehand in a thread."""
+"""A decoder that loads its model with the first record, or in a thread before it."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ _TURN_SECONDS = 0.001
 
 
 def build_decoder(model: str) -> None:
-    """Build a model's decoder, in a thread: some 50 ms of Python, most of it classes.
+    """Build a model's decoder in a thread; takes about 50 ms, mostly for classes.
 
-    Meanwhile the event loop gets its turn after one millisecond instead of the interpreter's five.
+    Meanwhile the interpreter switches threads every millisecond instead of every five, to keep the
+    event loop responsive.
     """
     with _BUILD_LOCK:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(min(usual, _TURN_SECONDS))
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(interval, _TURN_SECONDS))
         try:
             import_module("nexhealth_async.codec.converter")
             native_of(getattr(models, model))
         finally:
-            sys.setswitchinterval(usual)
+            sys.setswitchinterval(interval)
 
 
 class LazyDecoder(Generic[T]):
-    """Decodes one kind of record; its model is loaded with the first."""
+    """Decoder of one kind of record, which loads its model with the first one."""
 
     __slots__ = ("_codec", "_model", "_name")
 
@@ -56,7 +57,7 @@ class LazyDecoder(Generic[T]):
         return self._model
 
     def native(self) -> Callable[[Raw], T] | None:
-        """Return what reads records without faults fastest, if the codec has it."""
+        """Return the fast decoder of records without faults, if the codec has one."""
         return self._codec().native(self._loaded())
 
     def __call__(self, record: Raw) -> tuple[T, tuple[str, ...]]:
@@ -64,5 +65,5 @@ class LazyDecoder(Generic[T]):
         return self._codec().decode(self._loaded(), record)
 
     def tolerant(self, record: Raw) -> tuple[T, tuple[str, ...]]:
-        """Decode a record that ``native`` has refused."""
+        """Decode a record that ``native`` has rejected."""
         return self._codec().decode_tolerantly(self._loaded(), record)

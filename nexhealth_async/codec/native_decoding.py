@@ -1,4 +1,4 @@
-"""Reading faultless records straight from their bytes, by msgspec alone."""
+"""Decoding of records without faults by msgspec."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ T = TypeVar("T")
 Data: TypeAlias = bytes | bytearray | memoryview | msgspec.Raw
 
 NATIVE_ERRORS: Final = (ValueError, ArithmeticError, RecursionError)
-"""What a native decoder raises for a record it cannot read; it may hold the value."""
+"""Errors of a native decoder for an unreadable record; they may hold the value."""
 
 _DECODERS: dict[type, Callable[[Data], Any] | None] = {}
-"""Built once for each class of a program, by any thread."""
+"""Decoders by class, built once by any thread."""
 
 
 def native_of(model: type[T]) -> Callable[[Data], T] | None:
-    """Return msgspec's decoder for one of our models; other classes may ask more of cattrs."""
+    """Return msgspec's decoder of one of this package's models; None for other classes."""
     if model not in _DECODERS:
-        ours = getattr(models, model.__name__, None) is model
-        if ours:
+        is_ours = getattr(models, model.__name__, None) is model
+        if is_ours:
             resolve_annotations(model)
-        _DECODERS[model] = msgspec.json.Decoder(model).decode if ours else None
+        _DECODERS[model] = msgspec.json.Decoder(model).decode if is_ours else None
     return _DECODERS[model]

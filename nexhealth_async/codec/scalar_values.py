@@ -1,10 +1,10 @@
-"""Reading single values that are not quite what they should be.
+"""Tolerant readers of single values.
 
-Each reader takes a value and a list of repairs. It returns what was meant, None where nothing was;
-if that took a repair, it appends ``""`` to the list, which callers turn into a path. What it cannot
-repair it refuses with ``Refusal``, which says what was due and never what was there.
+Each reader takes a value and a list of repairs. It returns the value, or None for an empty one. If
+this took a repair, it appends ``""`` to the list, which callers extend to a path. It rejects other
+values with `ValueRejectedError`, which names the expected type and never holds the value.
 
-Whatever msgspec can read is read by msgspec, so that the native decoder and this one agree.
+msgspec reads every value that it can read, so that these readers and the native decoder agree.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ Reader: TypeAlias = Callable[[object, list[str]], object]
 
 T = TypeVar("T")
 
-_MAX_TEXT_LENGTH = 64  # no number or timestamp is longer; keeps hostile text from costing time
-_MAX_DIGITS = 30  # ids are 64-bit; Decimal("1e9999999") is no id but a way to fill the memory
+_MAX_TEXT_LENGTH = 64  # no number or timestamp is longer; limits the cost of hostile text
+_MAX_DIGITS = 30  # ids have 64 bits; Decimal("1e9999999") would fill the memory
 _DIGITS = re.compile(r"-?\d+", re.ASCII)
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
@@ -53,7 +53,7 @@ _TIMESTAMP = re.compile(
 
 
 class ValueRejectedError(Exception):
-    """A value nobody can read: what was due, and where."""
+    """An unreadable value: the expected type and the path."""
 
     def __init__(self, expected: str, path: str = "") -> None:
         super().__init__(expected)
@@ -62,16 +62,16 @@ class ValueRejectedError(Exception):
 
 
 def is_empty(value: object) -> bool:
-    """Tell whether this is ``{}`` or ``[]``, which the API sends for "nothing" at times."""
+    """Return True for ``{}`` and ``[]``, which the API sometimes sends for an absent value."""
     return isinstance(value, Mapping | list | tuple) and not value
 
 
 def is_missing(value: object) -> bool:
-    """Tell whether this is ``{}``, ``[]`` or blank text: a value that is not there."""
+    """Return True for ``{}``, ``[]`` and blank text."""
     return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
-def _note_repair(value: T, repairs: list[str]) -> T:
+def _add_repair(value: T, repairs: list[str]) -> T:
     repairs.append("")
     return value
 
@@ -90,9 +90,9 @@ def read_text(value: object, repairs: list[str]) -> str | None:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         if isinstance(value, int) and abs(value) >= 10**_MAX_TEXT_LENGTH:
             raise ValueRejectedError("text")
-        return _note_repair(str(value), repairs)
+        return _add_repair(str(value), repairs)
     if is_empty(value):
-        return _note_repair(None, repairs)
+        return _add_repair(None, repairs)
     raise ValueRejectedError("text")
 
 
@@ -111,19 +111,19 @@ def _as_int(value: object) -> int | None:
 
 
 def read_int(value: object, repairs: list[str]) -> int | None:
-    """Read a whole number; ``"12"`` and ``12.0`` are 12."""
+    """Read an integer; ``"12"`` and ``12.0`` are 12."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if is_missing(value):
-        return _note_repair(None, repairs)
-    found = _as_int(value)
-    if found is None:
+        return _add_repair(None, repairs)
+    result = _as_int(value)
+    if result is None:
         raise ValueRejectedError("a whole number")
-    return _note_repair(found, repairs)
+    return _add_repair(result, repairs)
 
 
 def read_int_or_text(value: object, repairs: list[str]) -> int | str | None:
-    """Read an id that is a number in one place and text in another."""
+    """Read an id that is an integer or text."""
     if isinstance(value, str):
         return value
     return read_int(value, repairs)
@@ -132,11 +132,11 @@ def read_int_or_text(value: object, repairs: list[str]) -> int | str | None:
 def read_number(value: object, repairs: list[str]) -> float | None:
     """Read a number that may have a fraction."""
     if is_missing(value):
-        return _note_repair(None, repairs)
-    found = _as_float(value)
-    if found is None or not isfinite(found):
+        return _add_repair(None, repairs)
+    result = _as_float(value)
+    if result is None or not isfinite(result):
         raise ValueRejectedError("a number")
-    return _note_repair(found, repairs) if isinstance(value, str) else found
+    return _add_repair(result, repairs) if isinstance(value, str) else result
 
 
 def _as_float(value: object) -> float | None:
@@ -155,95 +155,95 @@ def _as_float(value: object) -> float | None:
 def read_bool(value: object, repairs: list[str]) -> bool | None:
     """Read a flag; ``{}``, ``[]`` and blank text are None."""
     if is_missing(value):
-        return _note_repair(None, repairs)
+        return _add_repair(None, repairs)
     return read_strict_bool(value, repairs)
 
 
 def read_strict_bool(value: object, repairs: list[str]) -> bool:
-    """Read a flag that must not get lost; ``"true"``, ``"false"``, 1 and 0 are understood."""
+    """Read a flag that must not be lost; accepts ``"true"``, ``"false"``, 1 and 0."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        said = value.strip().lower()
-        if said in {"true", "false"}:
-            return _note_repair(said == "true", repairs)
+        word = value.strip().lower()
+        if word in {"true", "false"}:
+            return _add_repair(word == "true", repairs)
     elif isinstance(value, int) and value in {0, 1}:
-        return _note_repair(value == 1, repairs)
+        return _add_repair(value == 1, repairs)
     raise ValueRejectedError("yes or no")
 
 
 def read_decimal(value: object, repairs: list[str]) -> Decimal:  # noqa: ARG001 - a reader takes both
-    """Read an amount of money, exactly; ``NaN``, infinity and empty values are refused."""
-    found: Decimal | None = None
+    """Read an exact amount of money; reject ``NaN``, infinity and empty values."""
+    result: Decimal | None = None
     if isinstance(value, Decimal):
-        found = value
+        result = value
     elif isinstance(value, float):
-        found = Decimal(repr(value))  # the number that was written, not its binary neighbour
+        result = Decimal(repr(value))  # the decimal that was written, not the binary fraction
     elif isinstance(value, int) and not isinstance(value, bool):
-        found = Decimal(value)
+        result = Decimal(value)
     elif isinstance(value, str):
-        found = _read_natively(value, Decimal)
-    if found is None or not found.is_finite():
+        result = _read_natively(value, Decimal)
+    if result is None or not result.is_finite():
         raise ValueRejectedError("an amount of money")
-    return found
+    return result
 
 
 def read_timestamp(value: object, repairs: list[str]) -> datetime | None:
-    """Read a timestamp; one that cannot be understood is None."""
-    found = _parse_timestamp(value, repairs)
-    if found is None and not is_missing(value):
-        return _note_repair(None, repairs)
-    return found
+    """Read a timestamp; an unreadable one is None."""
+    result = _parse_timestamp(value, repairs)
+    if result is None and not is_missing(value):
+        return _add_repair(None, repairs)
+    return result
 
 
 def read_strict_timestamp(value: object, repairs: list[str]) -> datetime | None:
-    """Read a timestamp that must not get lost: ``cancelled_at`` as None would un-cancel.
+    """Read a timestamp that must not be lost: ``cancelled_at`` as None would restore the record.
 
-    ``{}`` is None here too: the API spells a missing timestamp so.
+    ``{}`` is None here too, because the API sends it for a missing timestamp.
     """
-    found = _parse_timestamp(value, repairs)
-    if found is None and not (isinstance(value, Mapping) and not value):
+    result = _parse_timestamp(value, repairs)
+    if result is None and not (isinstance(value, Mapping) and not value):
         raise ValueRejectedError("a date-time")
-    return found
+    return result
 
 
 def read_lenient_timestamp(value: object, repairs: list[str]) -> datetime | None:
-    """Read a timestamp that only old samples show: whatever cannot be understood is None."""
+    """Read a timestamp that only old samples show; every unreadable value is None."""
     if isinstance(value, bool | Mapping | list | tuple):
-        return _note_repair(None, repairs)
+        return _add_repair(None, repairs)
     return read_timestamp(value, repairs)
 
 
 def _parse_timestamp(value: object, repairs: list[str]) -> datetime | None:
     if is_missing(value):
-        return _note_repair(None, repairs)
+        return _add_repair(None, repairs)
     if isinstance(value, str):
-        found = _read_natively(value, datetime)
-        guessed = False
-        if found is None:
-            found, guessed = _parse_odd_timestamp(value)
+        result = _read_natively(value, datetime)
+        is_guessed = False
+        if result is None:
+            result, is_guessed = _parse_irregular_timestamp(value)
     elif isinstance(value, date):
-        guessed = not isinstance(value, datetime)
-        found = (
+        is_guessed = not isinstance(value, datetime)
+        result = (
             value if isinstance(value, datetime) else datetime(*value.timetuple()[:3], tzinfo=UTC)
         )
     elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return None
     else:
         raise ValueRejectedError("a date-time")
-    if found is not None and found.tzinfo is None:
-        found, guessed = found.replace(tzinfo=UTC), True
-    return _note_repair(found, repairs) if guessed else found
+    if result is not None and result.tzinfo is None:
+        result, is_guessed = result.replace(tzinfo=UTC), True
+    return _add_repair(result, repairs) if is_guessed else result
 
 
-def _parse_odd_timestamp(value: str) -> tuple[datetime | None, bool]:
-    """Read other spellings; also tell whether something had to be guessed."""
+def _parse_irregular_timestamp(value: str) -> tuple[datetime | None, bool]:
+    """Parse other notations; also return True if a part had to be guessed."""
     match = _TIMESTAMP.fullmatch(value.strip()) if len(value) <= _MAX_TEXT_LENGTH else None
     if match is None:
         return None, False
     year, month, date_, hour, minute, second, point, fraction, zone = match.groups()[:9]
-    # Malformed ``15:11:282Z`` of the vendor's pages lacks a point: 28.2 seconds is nearest.
-    guessed = hour is None or zone is None or (fraction is not None and not point)
+    # ``15:11:282Z`` on the vendor's pages lacks a point; it is read as 28.2 seconds.
+    is_guessed = hour is None or zone is None or (fraction is not None and not point)
     try:
         return (
             datetime(
@@ -256,7 +256,7 @@ def _parse_odd_timestamp(value: str) -> tuple[datetime | None, bool]:
                 int(f"{fraction or ''}000000"[:6]),
                 tzinfo=_offset(*match.groups()[9:]),
             ),
-            guessed,
+            is_guessed,
         )
     except ValueError:
         return None, False
@@ -268,32 +268,32 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timezon
 
 
 def read_date(value: object, repairs: list[str]) -> date | None:
-    """Read a date; of a timestamp the day as written. One not understood is None."""
-    found: date | None = None
+    """Read a date, or the day of a timestamp as written; an unreadable one is None."""
+    result: date | None = None
     if isinstance(value, str):
-        found = _read_natively(value, date)
-        if found is not None:
-            return found
-        when = _read_natively(value, datetime) or _parse_odd_timestamp(value)[0]
-        found = when and when.date()
-        if found is not None and ":" not in value:
-            return found  # only zeros were missing: 1978-1-5
+        result = _read_natively(value, date)
+        if result is not None:
+            return result
+        timestamp = _read_natively(value, datetime) or _parse_irregular_timestamp(value)[0]
+        result = timestamp and timestamp.date()
+        if result is not None and ":" not in value:
+            return result  # only leading zeros were missing: 1978-1-5
     elif isinstance(value, datetime):
-        found = value.date()
+        result = value.date()
     elif isinstance(value, date):
         return value
     elif not is_empty(value) and (
         isinstance(value, bool) or not isinstance(value, int | float | Decimal)
     ):
         raise ValueRejectedError("a date")
-    return _note_repair(found, repairs)
+    return _add_repair(result, repairs)
 
 
 def read_json(value: object, repairs: list[str]) -> object:
-    """Take a value as it is, with plain floats for the exact numbers the parser made."""
+    """Return a JSON value, with the parser's exact numbers as floats."""
     if isinstance(value, Decimal):
-        found = _as_float(value)
-        return found if found is not None and isfinite(found) else _note_repair(None, repairs)
+        result = _as_float(value)
+        return result if result is not None and isfinite(result) else _add_repair(None, repairs)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return {key: read_json(inner, repairs) for key, inner in pairs}

@@ -1,7 +1,7 @@
-"""Where bulk pulls are copied to: files, databases, and Arrow tables in memory.
+"""Targets of bulk pulls: files, databases and Arrow tables in memory.
 
-What a target needs beyond the library is an optional extra; a missing one is named in a sentence.
-The modules behind these names are loaded when a name is first used.
+Most targets need an optional extra; the error for a missing one names it. The modules are loaded on
+first use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    """Load the module behind a public name on its first use."""
+    """Import a public name on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOME.get(name, 'arrow')}"), name)
@@ -45,5 +45,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Offer the public names."""
+    """List the public names."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Records as Arrow tables: typed columns in memory, for pandas, polars, DuckDB and Parquet files.
+"""Records as Arrow tables, for pandas, polars, DuckDB and Parquet files.
 
 ::
 
@@ -6,8 +6,8 @@
     frame = table.to_pandas()
     frame = polars.from_arrow(table)
 
-The columns are described in `nexhealth_async.export.columns`. This needs pyarrow, which the extra
-``parquet`` brings.
+`nexhealth_async.export.columns` describes the columns. This module needs pyarrow, which the extra
+``parquet`` installs.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = ["schema_of", "table_of", "table_of_batch", "tables_of", "to_arrow"]
 T = TypeVar("T")
 
 _CHUNK_ROWS: Final = 512
-"""Records made columns in one turn of the event loop: about two milliseconds."""
+"""Records converted in one turn of the event loop: about two milliseconds."""
 _MAX_CHUNKS: Final = 64
-"""Chunks of a table before they are made one: each costs some hundred bytes for every column."""
+"""Chunks of a table before they are merged; each costs some hundred bytes per column."""
 
 
 def schema_of(model: type) -> Schema:
@@ -52,10 +52,10 @@ def schema_of(model: type) -> Schema:
 @cache
 def _schema(model: type, *, practice: bool, pull: bool) -> Schema:
     columns = [*[PRACTICE] * practice, *fields_of(model), EXTRA, *[PULL] * pull]
-    return arrow().schema([one for column in columns for one in _is_in_table(column)])
+    return arrow().schema([part for column in columns for part in _table_fields(column)])
 
 
-def _is_in_table(column: FieldColumn) -> tuple[Field, ...]:
+def _table_fields(column: FieldColumn) -> tuple[Field, ...]:
     if column.kind is ColumnKind.MONEY:
         return money_columns(column.name)
     return (arrow().field(column.name, type_of(column), not column.required),)
@@ -70,11 +70,16 @@ def table_of(
     pull: str | None = None,
     repaired: Collection[object] = (),
 ) -> ArrowTable:
-    """Put records of one model into a table.
+    """Build a table from records of one model.
 
-    ``raw`` is the JSON of each record as it came; without it, ``_extra`` has only what the records
-    hold and their columns cannot. ``repaired`` are ids of records of which something may have been
-    read as None. ``_practice`` and ``_pull`` are columns of the table where they are given.
+    Args:
+        model: Class of the records.
+        records: Records of the model.
+        raw: JSON of each record as the server sent it. Without it, ``_extra`` holds only values of
+            the records that do not fit their columns.
+        practice: Value of the column ``_practice``; None omits the column.
+        pull: Value of the column ``_pull``; None omits the column.
+        repaired: Ids of records with repaired fields, which may have been read as None.
     """
     arrays = arrays_of(model, records, raw, repaired)
     return _add_framing_columns(model, arrays, len(records), practice, pull)
@@ -90,21 +95,21 @@ def _add_framing_columns(
     names_practice: bool = False,
 ) -> ArrowTable:
     pa = arrow()
-    framed: list[Array] = []
+    columns: list[Array] = []
     if practice is not None:
-        framed.append(pa.repeat(practice, size))
+        columns.append(pa.repeat(practice, size))
     for column, array in zip((*fields_of(model), EXTRA), arrays, strict=True):
         if names_practice and column.name == "subdomain":
-            framed[0] = array.fill_null(practice)
-        framed += array.flatten() if column.kind is ColumnKind.MONEY else [array]
+            columns[0] = array.fill_null(practice)
+        columns += array.flatten() if column.kind is ColumnKind.MONEY else [array]
     if pull is not None:
-        framed.append(pa.repeat(pull, size))
+        columns.append(pa.repeat(pull, size))
     schema = _schema(model, practice=practice is not None, pull=pull is not None)
-    return pa.Table.from_arrays(framed, schema=schema)
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def table_of_batch(batch: Batch, *, pull: str) -> ArrowTable:
-    """Put a batch of a pull into a table with all columns of `schema_of`."""
+    """Build a table with all columns of `schema_of` from a batch of a pull."""
     model, practice = model_of(batch.model), batch.shard.subdomain
     if isinstance(batch.fast_arrow, FastArrays):
         arrays = batch.fast_arrow.arrays
@@ -117,17 +122,17 @@ def table_of_batch(batch: Batch, *, pull: str) -> ArrowTable:
 
 
 async def to_arrow(walk: Walk[T]) -> ArrowTable:
-    """Walk to the end and return the records as a table of their fields and ``_extra``.
+    """Read a walk to its end and return the records as a table of their fields and ``_extra``.
 
-    ``table.to_pandas()`` and ``polars.from_arrow(table)`` make data frames of it. All records are
-    in memory at once; for more than fit, pull into files or a database.
+    ``table.to_pandas()`` and ``polars.from_arrow(table)`` convert it to data frames. All records
+    are held in memory; pull larger lists into files or a database.
 
     Raises:
-        WalkClosedError: the walk has begun before.
-        UsageError: it is no walk of models, or pyarrow is missing.
+        WalkClosedError: The walk has already begun.
+        UsageError: The walk returns no models, or pyarrow is not installed.
     """
     model = _model_of(walk)
-    heap = _TableBuffer()
+    buffer = _TableBuffer()
     records: list[object] = []
     raw: list[bytes] = []
     async with aclosing(walk.with_json()) as pairs:
@@ -135,35 +140,41 @@ async def to_arrow(walk: Walk[T]) -> ArrowTable:
             records.append(record)
             raw.append(data)
             if len(records) == _CHUNK_ROWS:
-                heap.add(table_of(model, records, raw))
+                buffer.add(table_of(model, records, raw))
                 records, raw = [], []
-    heap.add(table_of(model, records, raw))
-    return heap.table()
+    buffer.add(table_of(model, records, raw))
+    return buffer.table()
 
 
 async def tables_of(batches: AsyncIterable[Batch], *, pull: str = "") -> dict[str, ArrowTable]:
-    """Take a whole pull and return a table for each resource that had records.
+    """Read a whole pull and return a table for each resource that had records.
 
-    The tables have all columns of `schema_of`; ``pull`` is what stands in ``_pull``.
+    The tables have all columns of `schema_of`.
+
+    Args:
+        batches: A pull, or its batches.
+        pull: Value of the column ``_pull``.
     """
-    heaps: dict[str, _TableBuffer] = {}
+    buffers: dict[str, _TableBuffer] = {}
     if isinstance(batches, Pull):
         batches.decode_with(read_page)
     async for batch in batches:
-        heaps.setdefault(batch.shard.resource, _TableBuffer()).add(table_of_batch(batch, pull=pull))
-    return {resource: heap.table() for resource, heap in heaps.items()}
+        buffers.setdefault(batch.shard.resource, _TableBuffer()).add(
+            table_of_batch(batch, pull=pull)
+        )
+    return {resource: buffer.table() for resource, buffer in buffers.items()}
 
 
 def _model_of(walk: Walk[T]) -> type:
     name = walk.endpoint.model
     if name is None:
-        raise UsageError("this list has no records to make a table of")
+        raise UsageError("this walk returns no models; choose one that does")
     return model_of(name)
 
 
 @define
 class _TableBuffer:
-    """Tables of one schema that become one, in chunks of some size."""
+    """Tables of one schema, merged step by step."""
 
     merged: list[ArrowTable] = field(factory=list["ArrowTable"])
     pending: list[ArrowTable] = field(factory=list["ArrowTable"])

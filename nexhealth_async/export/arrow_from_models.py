@@ -1,4 +1,4 @@
-"""Columns out of records, all values of a column at once."""
+"""Arrow columns built from records, one column at a time."""
 
 from __future__ import annotations
 
@@ -56,24 +56,28 @@ def arrays_of(
     raw: Sequence[bytes] | None,
     repaired: Collection[object],
 ) -> list[Array]:
-    """Return the columns of a model's fields, and `_extra` behind them."""
+    """Return the columns of a model's fields, then `_extra`."""
     taken = _field_values(model, records)
-    sent, odd = _sent_fields(model, taken, raw)
+    sent, irregular = _sent_fields(model, taken, raw)
     if repaired:
-        odd |= {at for at, one in enumerate(records) if getattr(one, "id", None) in repaired}
-    work = _ArrayBuilder()
+        irregular |= {
+            at for at, record in enumerate(records) if getattr(record, "id", None) in repaired
+        }
+    builder = _ArrayBuilder()
     rows = range(len(records))
-    arrays = [work.build(column, values, sent.get(column.name), rows) for column, values in taken]
-    return [*arrays, work.extra_fields(model, records, raw, odd)]
+    arrays = [
+        builder.build(column, values, sent.get(column.name), rows) for column, values in taken
+    ]
+    return [*arrays, builder.extra_fields(model, records, raw, irregular)]
 
 
 def _sent_fields(
     model: type, field_values: _FieldValues, raw: Sequence[bytes] | None
 ) -> tuple[Mapping[str, Values], set[int]]:
-    """Return what was sent for columns that are JSON, and the rows that hold more than columns."""
-    odd = set[int]()
+    """Return the JSON sent for JSON columns, and the rows with fields that have no column."""
+    irregular = set[int]()
     if raw is None:
-        return {}, odd
+        return {}, irregular
     names = tuple(
         column.name for column, values in field_values if values is not None and column.has_json
     )
@@ -83,14 +87,14 @@ def _sent_fields(
         try:
             kept.append(outline(data))
         except NATIVE_ERRORS:
-            odd.add(at)
+            irregular.add(at)
             kept.append(_SentFields(fields_in(data)) if names else None)
-    return {name: list(map(attrgetter(name), kept)) for name in names}, odd
+    return {name: list(map(attrgetter(name), kept)) for name in names}, irregular
 
 
 @frozen
 class _SentFields:
-    """What was sent, as attributes; None for what was not."""
+    """Fields of a record's JSON as attributes; None for absent fields."""
 
     _raw: Mapping[str, Raw]
 
@@ -99,36 +103,36 @@ class _SentFields:
 
 
 def _parts_sent(part: FieldColumn, sent: Values | None) -> Values | None:
-    """Return what was sent for one part of a column; None for parts made of the record alone."""
+    """Return the JSON sent for one part of a column; None if the part holds no JSON."""
     if sent is None or not part.has_json:
         return None
     name = part.name
     return [
-        fields_in(one).get(name) if isinstance(one, Raw) else getattr(one, name, None)
-        for one in sent
+        fields_in(value).get(name) if isinstance(value, Raw) else getattr(value, name, None)
+        for value in sent
     ]
 
 
 def _field_values(model: type, records: Sequence[object]) -> _FieldValues:
-    """Take all values of each column out of records; None for columns without any.
+    """Collect the values of each column from records; None for columns without values.
 
-    Fields that replies often lack are in the records' dicts, and only if they were sent.
+    Optional fields are in the records' ``__dict__``, and only if they were sent.
     """
     columns = fields_of(model)
-    loose = _unstructured_fields(model)
-    there = set(chain.from_iterable(map(vars, records))) if loose else set[str]()
-    wanted = tuple(
-        column.name for column in columns if column.name not in loose or column.name in there
+    optional = _unslotted_fields(model)
+    sent = set(chain.from_iterable(map(vars, records))) if optional else set[str]()
+    names = tuple(
+        column.name for column in columns if column.name not in optional or column.name in sent
     )
-    if not records or not wanted:
+    if not records or not names:
         return [(column, None) for column in columns]
-    # A tuple for each record would be work for the garbage collector, more than all else here.
-    taken = {name: list(map(attrgetter(name), records)) for name in wanted}
+    # One tuple per record would cost more in the garbage collector than everything else here.
+    taken = {name: list(map(attrgetter(name), records)) for name in names}
     return [(column, taken.get(column.name)) for column in columns]
 
 
 @cache
-def _unstructured_fields(model: type) -> frozenset[str]:
+def _unslotted_fields(model: type) -> frozenset[str]:
     return frozenset(
         column.name
         for column in fields_of(model)
@@ -138,17 +142,17 @@ def _unstructured_fields(model: type) -> frozenset[str]:
 
 @define
 class _ArrayBuilder:
-    """The columns of one table while they are built."""
+    """Builder of the columns of one table."""
 
     unrepresentable: dict[int, set[str]] = field(factory=dict[int, "set[str]"])
-    """By row: columns with a value that they cannot hold."""
+    """Names of the columns that cannot hold their value, by row."""
     top: str = ""
-    """Name of the column in work."""
+    """Name of the current column."""
 
     def build(
         self, column: FieldColumn, values: Values | None, sent: Values | None, rows: Sequence[int]
     ) -> Array:
-        """Build a column of a table; ``rows`` are the values' rows."""
+        """Build a column of a table; ``rows`` are the row numbers of the values."""
         self.top = column.name
         return self._build_checked(column, values, sent, rows)
 
@@ -227,7 +231,7 @@ class _ArrayBuilder:
         raw: Sequence[bytes] | None,
         unrepresentable: set[int],
     ) -> Array:
-        """Build `_extra`, once all other columns are."""
+        """Build `_extra`, after all other columns."""
         if not unrepresentable and not self.unrepresentable:
             return null_array(EXTRA, len(records))
         known = known_model_fields(model)
@@ -242,25 +246,25 @@ class _ArrayBuilder:
 
 
 def _check(values: Values, kind: type) -> None:
-    if not all(one is NoneType or issubclass(one, kind) for one in set(map(type, values))):
+    if not all(found is NoneType or issubclass(found, kind) for found in set(map(type, values))):
         raise TypeError(kind.__name__)
 
 
 def _texts(values: Values, sent: Values | None) -> list[str | None]:
-    """Return the JSON of values as it came; of those that came without theirs, as we write it."""
+    """Return the values' JSON as sent, or encode the value if no JSON is given."""
     if sent is None:
         return [None if value is None else json_text(json_of(value)) for value in values]
     return [
-        None if value is None else json_text(one if isinstance(one, Raw) else json_of(value))
-        for value, one in zip(values, sent, strict=True)
+        None if value is None else json_text(raw if isinstance(raw, Raw) else json_of(value))
+        for value, raw in zip(values, sent, strict=True)
     ]
 
 
 def _items(sent: Values, lengths: Sequence[int]) -> list[object]:
-    """Return what the elements of lists were sent as, where it is clear which is which."""
-    found: list[object] = []
-    for one, length in zip(sent, lengths, strict=True):
-        items = items_in(one) if isinstance(one, Raw) else one
+    """Return the JSON of the elements of lists, if the lengths match."""
+    elements: list[object] = []
+    for value, length in zip(sent, lengths, strict=True):
+        items = items_in(value) if isinstance(value, Raw) else value
         known = isinstance(items, list) and len(cast("list[object]", items)) == length
-        found += cast("list[object]", items) if known else [None] * length
-    return found
+        elements += cast("list[object]", items) if known else [None] * length
+    return elements

@@ -1,20 +1,20 @@
-"""The columns of a model's table, the same for every target.
+"""Columns of a model's table, shared by all targets.
 
-Each field is a column of its own name; an amount of money is two, such as ``fee_amount`` and
-``fee_currency``; fields with other parts are structs. Records that stand inside a record and have
-an id of their own, such as ``guarantor``, stay JSON: they are rows of another list. A column that
-names another record, such as ``procedure_id``, has the type of that record's ``id``, so that
-tables join. A field with two spellings is one column: ``cancelled``. Around the fields stand:
+Each field is one column with the same name. An amount of money is two columns, such as
+``fee_amount`` and ``fee_currency``. Nested objects are structs. Nested records with an id, such as
+``guarantor``, are JSON, because they are rows of another list. A column that names another record,
+such as ``procedure_id``, has the type of that record's ``id``, so that tables can be joined. A
+field with two spellings is one column: ``cancelled``. Further columns:
 
-- ``_practice``: the subdomain the row was read from; in lists of the whole account the record's
-  own, ``''`` where it has none. With the id it identifies a row.
-- ``_extra``: JSON, everything the vendor sent that no column holds; null if there is nothing.
-- ``_pull``: the id of the last pull that saw the row.
+- ``_practice``: subdomain that the row was read from. In lists of the whole account, it is the
+  record's own subdomain, or ``''`` if it has none. With the id it identifies a row.
+- ``_extra``: JSON of everything the server sent that has no column; null if there is nothing.
+- ``_pull``: id of the last pull that saw the row.
 
-What a column cannot hold (a number past 64 bits, an amount with more than four decimals or past 14
-digits before the point, a moment outside the years 1 to 9999 in UTC) is null there, and its field
-stands in ``_extra`` as the vendor sent it. So does what the vendor sent where the model could only
-read None.
+A value that does not fit its column is null there, and the field is part of ``_extra`` as it was
+sent. This applies to integers of more than 64 bits, amounts with more than four decimals or more
+than 14 digits before the point, and timestamps outside the years 1 to 9999 in UTC. It also applies
+to values that the model could only read as None.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Check: TypeAlias = "Callable[[object], bool]"
 
 
 class ColumnKind(Enum):
-    """What a column holds."""
+    """The type of a column's values."""
 
     INTEGER = "whole number of 64 bits"
     FLOAT = "number"
@@ -67,31 +67,31 @@ class ColumnKind(Enum):
 
 @frozen(kw_only=True, cache_hash=True)
 class FieldColumn:
-    """One column, or one part of a column."""
+    """A column, or one part of a column."""
 
     name: str
-    """The API's own name; empty for the elements of a list."""
+    """Field name in the API; empty for the elements of a list."""
     kind: ColumnKind
     element: FieldColumn | None = None
-    """Of a list: what its elements are, which is never JSON."""
+    """Type of a list's elements; never JSON."""
     parts: tuple[FieldColumn, ...] = ()
-    """Of a struct: its parts, by name."""
+    """Parts of a struct."""
     model: type | None = None
-    """Of a struct: the class of its values."""
+    """Class of a struct's values."""
     mixed: bool = False
-    """Of text: the field holds whole numbers at times, which become text."""
+    """True if a text field may hold integers, which become text."""
     required: bool = False
-    """Never null."""
+    """True if the column is never null."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether it needs neither structs nor JSON: a scalar, an amount, or a list of scalars."""
+        """True for a scalar, an amount of money, or a list of scalars."""
         kind = self.element.kind if self.element is not None else self.kind
         return kind not in (ColumnKind.STRUCT, ColumnKind.JSON)
 
     @property
     def has_json(self) -> bool:
-        """Whether it, or anything inside, is JSON text."""
+        """True if the column or one of its parts is JSON text."""
         inner = self.parts if self.element is None else (self.element,)
         return self.kind is ColumnKind.JSON or any(part.has_json for part in inner)
 
@@ -100,8 +100,8 @@ PRACTICE: Final = FieldColumn(name="_practice", kind=ColumnKind.TEXT, required=T
 EXTRA: Final = FieldColumn(name="_extra", kind=ColumnKind.JSON)
 PULL: Final = FieldColumn(name="_pull", kind=ColumnKind.TEXT, required=True)
 
-_TYPE_NAMES: Final = {"Appointment": frozenset({"canceled"})}
-"""By model: fields that are another spelling of a field that follows them, and no columns."""
+_OTHER_SPELLINGS: Final = {"Appointment": frozenset({"canceled"})}
+"""Fields without a column, by model: their value is in the field with the other spelling."""
 _SCALARS: Final[dict[object, ColumnKind]] = {
     int: ColumnKind.INTEGER,
     float: ColumnKind.FLOAT,
@@ -113,12 +113,12 @@ _SCALARS: Final[dict[object, ColumnKind]] = {
 
 
 def columns_of(model: type) -> tuple[FieldColumn, ...]:
-    """Return all columns of a model's table, ours around its fields."""
+    """Return all columns of a model's table."""
     return (PRACTICE, *fields_of(model), EXTRA, PULL)
 
 
 def fields_of(model: type) -> tuple[FieldColumn, ...]:
-    """Return the columns of a model's fields, its own before inherited ones."""
+    """Return the columns of a model's fields, its own fields before inherited ones."""
     return _fields_of(model)
 
 
@@ -129,7 +129,7 @@ def _fields_of(model: type) -> tuple[FieldColumn, ...]:
         attrs.fields(cast("type[attrs.AttrsInstance]", model)),
         key=lambda attribute: attribute.inherited,
     )
-    spellings = _TYPE_NAMES.get(model.__name__, frozenset[str]())
+    spellings = _OTHER_SPELLINGS.get(model.__name__, frozenset[str]())
     return tuple(
         _column(attribute.name, attribute.type)
         for attribute in fields
@@ -153,12 +153,12 @@ def _column(name: str, declared: object) -> FieldColumn:
     if set(parts) == {int, str} and name.endswith("_id"):
         return FieldColumn(
             name=name, kind=ColumnKind.INTEGER
-        )  # as the ids it points to; text goes aside
+        )  # as the referenced ids; text goes to _extra
     if set(parts) == {int, str}:
         return FieldColumn(name=name, kind=ColumnKind.TEXT, mixed=True)
     lists = [part for part in parts if get_origin(part) is tuple]
     if len(lists) == 1 and set(parts) - set(lists) == {str}:
-        return _column(name, lists[0])  # text that the model makes a list of
+        return _column(name, lists[0])  # text that the model converts to a list
     return FieldColumn(name=name, kind=ColumnKind.JSON)
 
 
@@ -169,9 +169,9 @@ _EXACT: Final = Context(prec=18, traps=[Inexact, InvalidOperation])
 
 
 def check_of(column: FieldColumn) -> Check:
-    """Return what tells whether a column can hold a value that is not None.
+    """Return a function that checks if a column can hold a value other than None.
 
-    Of lists and structs it looks at the value alone, not at what is inside.
+    For lists and structs it checks the type of the value, not its content.
     """
     if column.kind is ColumnKind.STRUCT:
         model = cast("type", column.model)
@@ -180,10 +180,10 @@ def check_of(column: FieldColumn) -> Check:
 
 
 def is_exact_decimal(amount: Decimal) -> Decimal:
-    """Return an amount with four decimals, which is what columns hold.
+    """Return an amount with four decimals, as columns hold it.
 
     Raises:
-        ArithmeticError: it has more, or is too large.
+        ArithmeticError: The amount has more decimals or too many digits.
     """
     return amount.quantize(_MAX_SCALE, context=_EXACT)
 
@@ -229,7 +229,10 @@ def _is_money(value: object) -> bool:
         return False
     try:
         is_exact_decimal(value.amount)
-    except (ArithmeticError, AttributeError):  # too long, or a user's hook made something else
+    except (
+        ArithmeticError,
+        AttributeError,
+    ):  # too many digits, or a user's hook returned another type
         return False
     return _is_text(value.currency)
 

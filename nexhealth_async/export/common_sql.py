@@ -1,8 +1,8 @@
-"""SQL that DuckDB and PostgreSQL both understand, for the state of a pull and the rows it saw.
+"""SQL for the state of a pull and its rows, valid in DuckDB and PostgreSQL.
 
-``_nexhealth_pulls`` has a row for every pull there was, ``_nexhealth_shards`` one for each shard of
-the last of them, ``_nexhealth_groups`` one for each resource of each practice. ``_shard`` of a
-record's row is the number of its shard. Moments are read as text, for which DuckDB needs no pytz.
+``_nexhealth_pulls`` has one row per pull, ``_nexhealth_shards`` one per shard of the last pull,
+``_nexhealth_groups`` one per resource and practice. ``_shard`` of a record's row is the number of
+its shard. Timestamps are read as text, because DuckDB would need pytz otherwise.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ READ_PULL: Final = (
     "order by number desc limit 1"
 )
 ADD_ORIGIN: Final = "alter table _nexhealth_pulls add column origin text"
-"""For a database in which an earlier release made the table."""
+"""Add a column that tables of an earlier release lack."""
 KEEP_ORIGIN: Final = "update _nexhealth_pulls set origin = $2 where id = $1"
 READ_SHARDS: Final = "select shard, state from _nexhealth_shards where pull = $1 order by number"
 READ_GROUPS: Final = (
@@ -88,19 +88,19 @@ KEEP_GROUP: Final = (
 
 
 def quote_identifier(name: str) -> str:
-    """Return a name as SQL takes it, whatever it is."""
+    """Quote a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def owned_by_practice(practice: str) -> str:
-    """Return what selects a group's rows: of the whole account's one group, all of the table."""
+    """Return the condition for the rows of a practice; all rows for an empty name."""
     return "_practice = $1" if practice else "cast($1 as text) is not null"
 
 
 def mark_unseen(table: str, practice: str, *, keyed: bool) -> str:
-    """Return what makes rows of a practice, a pull and a shard count as not seen by the pull.
+    """Return the statement that marks rows of a practice, pull and shard as not seen.
 
-    Those without ids cannot be recognised when they come again, so they are deleted.
+    Rows without ids are deleted, because they cannot be recognized when they are read again.
     """
     change = (
         f"update {quote_identifier(table)} set _pull = ''"  # noqa: S608 - a name, quoted
@@ -111,23 +111,23 @@ def mark_unseen(table: str, practice: str, *, keyed: bool) -> str:
 
 
 def delete_all(table: str) -> str:
-    """Return what deletes all rows."""
+    """Return the statement that deletes all rows."""
     return f"delete from {quote_identifier(table)}"  # noqa: S608 - a name, quoted
 
 
 def any_row(table: str) -> str:
-    """Return what tells whether there is a row."""
+    """Return the query that checks if a table has rows."""
     return f"select exists (select 1 from {quote_identifier(table)})"  # noqa: S608 - a name, quoted
 
 
 def ids_seen(table: str, practice: str) -> str:
-    """Return what selects the ids that a pull saw in a practice."""
+    """Return the query for the ids of a practice that a pull saw."""
     name, owned = quote_identifier(table), owned_by_practice(practice)
     return f"select id from {name} where {owned} and _pull = $2"  # noqa: S608 - a name, quoted
 
 
 def delete_unseen(table: str, practice: str) -> str:
-    """Return what deletes the rows of a practice that a pull did not see."""
+    """Return the statement that deletes rows of a practice that a pull did not see."""
     return (
         f"delete from {quote_identifier(table)} where {owned_by_practice(practice)} and _pull <> $2"  # noqa: S608 - a name, quoted
     )

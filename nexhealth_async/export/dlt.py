@@ -1,28 +1,28 @@
-"""A source for dlt, which loads into BigQuery, Snowflake and many more; needs the extra ``dlt``.
+"""A source for dlt, which loads into BigQuery, Snowflake and others; needs the extra ``dlt``.
 
 ::
 
     pipeline = dlt.pipeline("practice", destination="bigquery", dataset_name="nexhealth")
     pipeline.run(source(["patients", "appointments"], practices=["demo"]))
 
-Each resource becomes a table, its rows merged by practice and id, which are its primary key;
-columns are those of `nexhealth_async.export.columns`, with structs and lists of structs as dlt
-keeps them. Nothing is printed.
+Each resource becomes a table. Rows are merged by practice and id, which are the primary key. The
+columns are those of `nexhealth_async.export.columns`; dlt decides how structs and lists of structs
+are stored. Nothing is printed.
 
-A run covers the lists and practices asked for, from their start, and then what changed since the
-run before: dlt's state holds when that began, for each resource and each choice of practices, and
-moves on only with rows that were loaded. dlt reads everything before it loads anything, so a run
-that is killed while reading begins again: ask for few practices at a time where lists are long, or
-use our own targets, which go on where they stopped. Rows deleted in the practice's system stay,
-unless their lists keep them with a ``deleted_at``; `nexhealth_async.bulk.Bulk.copy` finds them.
+The first run reads the requested lists and practices in full; later runs read what changed since
+the last one. dlt's state stores the start time of the last run for each resource and each choice of
+practices, and advances only when rows are loaded. dlt reads everything before it loads anything, so
+a run that is killed while reading starts again. For long lists, read few practices at a time or use
+the targets of this package, which can resume. Rows deleted in the practice's system stay, unless
+their list reports them with ``deleted_at``; `nexhealth_async.bulk.Bulk.copy` finds them.
 
-A record that its model cannot read is kept as JSON in the table ``_rejected``, with the reason, and
-the row that it would have replaced is deleted; each later run reads it again until it is readable
-or gone. For that the tables have a column ``_deleted``, which is null in every row that is there.
+A record that its model cannot read is stored as JSON in the table ``_rejected``, with the reason,
+and the row that it would have replaced is deleted. Each later run reads it again until it can be
+read or is gone. The tables have a column ``_deleted`` for this, which is null in every row.
 
-**dlt reports its use to its makers unless told not to.** `source` tells it not to, by setting
-``RUNTIME__DLTHUB_TELEMETRY`` to ``false``, unless that variable is set already or dlt was imported
-before: then your own setting counts. Importing this module alone changes nothing.
+**dlt sends usage data to its authors unless told not to.** `source` disables this by setting
+``RUNTIME__DLTHUB_TELEMETRY`` to ``false``, unless the variable is already set or dlt was imported
+before. Importing this module alone changes nothing.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionMaker", "source"]
 
 SessionMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[NexHealth]]
-"""Makes a new session, bound to no practice: each resource is read in an event loop of its own."""
+"""Creates a new session without a practice; each resource is read in its own event loop."""
 
 _TELEMETRY = "RUNTIME__DLTHUB_TELEMETRY"
 _STATE = "watermarks"
@@ -85,7 +85,7 @@ class _CurrentState(Protocol):
 
 
 class _DltModule(Protocol):
-    """What is used of dlt."""
+    """The used part of dlt."""
 
     @property
     def mark(self) -> Mark: ...
@@ -109,8 +109,8 @@ class _ResourceRequest:
         return self.about.resource.replace(".", "_")
 
     @property
-    def location(self) -> str:
-        """Names the choice of practices in dlt's state."""
+    def practices_key(self) -> str:
+        """Key for the choice of practices in dlt's state."""
         return "all" if self.practices is None else ",".join(sorted(self.practices))
 
 
@@ -125,60 +125,61 @@ def source(
 ) -> object:
     """Return a dlt source of these resources, to be passed to ``pipeline.run``.
 
-    ``pipeline.run`` blocks: in a program with an event loop call it by ``asyncio.to_thread``. So
-    does this function where no version is pinned, since it logs in to find out which one to read.
+    ``pipeline.run`` blocks; in a program with an event loop, call it by ``asyncio.to_thread``. This
+    function blocks too if no version is pinned, because it logs in to find the version.
 
     Args:
         resources: Names of lists; None means all that a pull can read in this version of the API.
         practices: Subdomains, or a mapping of them to location ids; None means all.
-        version: Version of the API. None means that of the session: the one it pins, otherwise v2,
-            and v3 where the account refuses v2.
-        session: Makes the session of each resource, ``lambda: NexHealth(key)``; by default one
-            from the environment. Where ``version`` is given, too, it must be that of the session.
+        version: Version of the API. None means the version of the session: the pinned one,
+            otherwise v2, or v3 if the account refuses v2.
+        session: Creates the session of each resource, such as ``lambda: NexHealth(key)``. The
+            default reads the environment. If ``version`` is given too, both must agree.
         concurrency: Requests in flight.
-        adopt: Take what an earlier release loaded, and kept no origin of, for records of this
-            account.
+        adopt: Treat records loaded by an earlier release, which stored no origin, as records of
+            this account.
 
     Raises:
         UsageError: dlt or pyarrow is not installed.
-        InvalidArgumentError: a resource cannot be pulled.
-        InvalidAPIKeyError: no version is pinned, and the key is not accepted.
-        OriginError: while running: the pipeline has loaded records of another account, another
+        InvalidArgumentError: A resource cannot be pulled.
+        InvalidAPIKeyError: No version is pinned, and the key is not accepted.
+        OriginError: Raised during the run: the pipeline holds records of another account, another
             sandbox or another version. ``pipeline.run(source, refresh="drop_sources")`` deletes
-            them and loads everything anew.
-        PartialPullError: while running: some shards failed; nothing of the resource is loaded then.
+            them and loads everything again.
+        PartialPullError: Raised during the run: some shards failed; nothing of the resource is
+            loaded.
     """
     dlt = _library()
-    spoken = _session_version(version, session)
-    names = all_resources(spoken) if resources is None else resources
-    make = session or (lambda: NexHealth(version=spoken))
-    every = [
+    api_version = _session_version(version, session)
+    names = all_resources(api_version) if resources is None else resources
+    open_session = session or (lambda: NexHealth(version=api_version))
+    loaders = [
         _resource(
             dlt,
             _ResourceRequest(
-                about=facts(name, spoken),
-                open_session=make,
+                about=facts(name, api_version),
+                open_session=open_session,
                 practices=practices,
                 concurrency=concurrency,
-                version=version_name(spoken),
+                version=version_name(api_version),
                 adopt=adopt,
             ),
         )
         for name in names
     ]
-    return dlt.source(name="nexhealth")(lambda: every)()
+    return dlt.source(name="nexhealth")(lambda: loaders)()
 
 
 def _session_version(version: str | None, session: SessionMaker | None) -> str:
-    """Return the version that the sessions speak; the account is asked if none is pinned."""
+    """Return the version of the sessions; log in to find it if none is pinned."""
     if version is not None and version != AUTO:
         return version
-    own = session or (NexHealth if version is None else lambda: NexHealth(version=AUTO))
+    open_session = session or (NexHealth if version is None else lambda: NexHealth(version=AUTO))
     with start_blocking_portal() as loop:
-        return loop.call(_open_decided, own)
+        return loop.call(_resolve_version, open_session)
 
 
-async def _open_decided(open_session: SessionMaker) -> str:
+async def _resolve_version(open_session: SessionMaker) -> str:
     async with open_session() as nex:
         return await client_of(nex).resolve_version()
 
@@ -199,7 +200,7 @@ def _resource(dlt: _DltModule, request: _ResourceRequest) -> object:
         yield from _tables(dlt, request, _library().current.resource_state(request.name))
 
     keys: dict[str, object] = {"primary_key": [PRACTICE.name, "id"], "columns": dict(FLAG_HINT)}
-    if not about.keyed:  # a practice's rows are replaced together
+    if not about.keyed:  # all rows of a practice are replaced together
         keys = {"merge_key": [PRACTICE.name]}
     return dlt.resource(
         rows,
@@ -213,52 +214,54 @@ def _resource(dlt: _DltModule, request: _ResourceRequest) -> object:
 def _tables(
     dlt: _DltModule, request: _ResourceRequest, state: dict[str, object]
 ) -> Iterator[object]:
-    """Read a resource; ``state`` is what dlt keeps of it from run to run.
+    """Read a resource.
 
-    That is where its records came from, and moments and rejected records by choice of practices.
+    ``state`` is dlt's persistent state: the origin of the records, and the watermarks and rejected
+    records for each choice of practices.
     """
-    marks = cast("dict[str, str]", state.setdefault(_STATE, {}))
+    watermarks = cast("dict[str, str]", state.setdefault(_STATE, {}))
     rejected = cast("dict[str, SavedRejected]", state.setdefault(_REJECTED, {}))
-    kept = origin_from_json(cast("str | None", state.get(_ORIGIN)))
-    if kept is None and marks and not request.adopt:
+    origin = origin_from_json(cast("str | None", state.get(_ORIGIN)))
+    if origin is None and watermarks and not request.adopt:
         raise OriginError(
-            f"the pipeline has loaded {request.name}, but does not say where from", option="adopt"
+            f"the pipeline has loaded {request.name}, but stored no origin", option="adopt"
         )
-    if kept is not None and kept.version != request.version:
+    if origin is not None and origin.version != request.version:
         raise OriginError(
-            f"the pipeline has loaded {request.name} from API version {kept.version}, and "
-            f'{request.version} is asked for; run it once with refresh="drop_sources" to load '
-            "everything anew"
+            f"the pipeline has loaded {request.name} from API version {origin.version}, not "
+            f'{request.version}; run it once with refresh="drop_sources" to load everything again'
         )
-    began = datetime.now(UTC)
-    about, run = request.about, began.isoformat()
-    rejects = RejectedTables(about, rejected.get(request.location, {}), run=run, mark=dlt.mark)
-    mark = marks.get(request.location) if about.incremental else None
+    started = datetime.now(UTC)
+    about, run = request.about, started.isoformat()
+    rejects = RejectedTables(about, rejected.get(request.practices_key, {}), run=run, mark=dlt.mark)
+    watermark = watermarks.get(request.practices_key) if about.incremental else None
     if rejects.needs_whole_lists:
-        mark = None
+        watermark = None
     with start_blocking_portal() as loop:
         pulling = loop.wrap_async_context_manager(
-            _pulling(request, None if mark is None else datetime.fromisoformat(mark), kept)
+            _pulling(
+                request, None if watermark is None else datetime.fromisoformat(watermark), origin
+            )
         )
-        with pulling as (nex, pull, origin):
-            # Without any rows, dlt would make no table.
+        with pulling as (nex, pull, new_origin):
+            # dlt creates no table without any rows.
             yield flag_rejected(
-                _has_primary_key(about, schema_of(getattr(models, about.model)).empty_table())
+                _require_ids(about, schema_of(getattr(models, about.model)).empty_table())
             )
             pull.decode_with(read_page)
             while (batch := loop.call(anext, pull, None)) is not None:
-                yield flag_rejected(_has_primary_key(about, table_of_batch(batch, pull=run)))
+                yield flag_rejected(_require_ids(about, table_of_batch(batch, pull=run)))
                 yield from rejects.items(batch)
-            due = rejects.rejected_due(pull.shards)
-            yield from rejects.readable_entries(due.deleted)
-            yield from rejects.refetched(loop.call(_refetch_rejected, nex, due.fetched, request))
-    rejected[request.location] = rejects.state()
-    marks[request.location] = (began - OVERLAP).isoformat()
-    state[_ORIGIN] = origin_to_json(origin)
+            plan = rejects.rejected_due(pull.shards)
+            yield from rejects.readable_entries(plan.deleted)
+            yield from rejects.refetched(loop.call(_refetch_rejected, nex, plan.fetched, request))
+    rejected[request.practices_key] = rejects.state()
+    watermarks[request.practices_key] = (started - OVERLAP).isoformat()
+    state[_ORIGIN] = origin_to_json(new_origin)
 
 
-def _has_primary_key(facts: ResourceFacts, table: ArrowTable) -> ArrowTable:
-    """Declare that ids are never null, or dlt warns that the table differs from its primary key."""
+def _require_ids(facts: ResourceFacts, table: ArrowTable) -> ArrowTable:
+    """Declare that ids are never null, because dlt warns otherwise."""
     if not facts.keyed or table.column("id").null_count:
         return table
     pa, names = arrow(), table.schema.names
@@ -294,5 +297,5 @@ async def _refetch_rejected(
 ) -> list[FetchedRecord]:
     """Read rejected records of earlier runs again."""
     version, concurrency = request.about.version, request.concurrency
-    found = refetch_rejected(client_of(nex), entries, version=version, concurrency=concurrency)
-    return [one async for one in found]
+    records = refetch_rejected(client_of(nex), entries, version=version, concurrency=concurrency)
+    return [record async for record in records]

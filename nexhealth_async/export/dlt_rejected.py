@@ -1,7 +1,7 @@
-"""Rejected records in what dlt loads: the table ``_rejected``, and rows marked to be deleted.
+"""Rejected records for dlt: the table ``_rejected``, and rows marked for deletion.
 
-dlt deletes a row where a record comes with its key and a flag, the column ``_deleted``. Its state
-holds the keys of rejected records, never their JSON, so that each run reads them again.
+dlt deletes a row if a record comes with its key and the flag ``_deleted``. Its state holds the keys
+of rejected records, never their JSON, so that each run reads them again.
 """
 
 from __future__ import annotations
@@ -43,34 +43,34 @@ _HINTS: Final[Mapping[str, object]] = {
 }
 
 SavedRejected: TypeAlias = "dict[str, list[str | None]]"
-"""In dlt's state, by practice and key: the record's id, its shard, and the run it came first in."""
+"""dlt's state of rejected records, by practice and key: record id, shard and first run."""
 
 
 class Mark(Protocol):
-    """What is used of ``dlt.mark``."""
+    """The used part of ``dlt.mark``."""
 
     def make_hints(self, **hints: object) -> object:
-        """Return what is told of a table."""
+        """Return the hints of a table."""
         ...
 
     def with_hints(
         self,
         item: object,
         hints: object,
-        create_table_variant: bool,  # noqa: FBT001 - dlt's own
+        create_table_variant: bool,  # noqa: FBT001 - dlt's signature
     ) -> object:
-        """Return an item that goes to another table."""
+        """Return an item for another table."""
         ...
 
 
 def flag_rejected(table: ArrowTable, *, rejected: bool = False) -> ArrowTable:
-    """Return a table whose rows are to be loaded, or deleted."""
+    """Add the flag column to a table: true deletes the rows, null loads them."""
     flags = arrow().array([rejected or None] * table.num_rows, arrow().bool_())
     return table.append_column(FLAG, flags)
 
 
 class RejectedTables:
-    """The rejected records of one resource during a run."""
+    """Rejected records of one resource during a run."""
 
     def __init__(self, about: ResourceFacts, kept: SavedRejected, *, run: str, mark: Mark) -> None:
         self._about = about
@@ -81,54 +81,54 @@ class RejectedTables:
 
     @property
     def needs_whole_lists(self) -> bool:
-        """Whether a record can only be read again with its whole list."""
-        return not all(is_fetchable(one, self._about.version) for one in self._kept.values())
+        """True if a rejected record can only be read again with its whole list."""
+        return not all(is_fetchable(entry, self._about.version) for entry in self._kept.values())
 
     def rejected_due(self, shards: Iterable[Shard]) -> RetryPlan:
-        """Return what to do about those of earlier runs that this one has not come upon.
+        """Plan what to do about earlier rejected records that this run has not read.
 
-        ``shards`` are what it has read, all of it.
+        ``shards`` are all shards that the run has read.
         """
-        every = list(shards)
-        states = {one.name: ShardState(status="done") for one in every}
-        rereading = RejectedRetrier(self._run, self._about.version, self._pending.values())
-        parts = [rereading.plan_retry(plan, states, ()) for plan in PullPlan.of(every).groups]
+        done = list(shards)
+        states = {shard.name: ShardState(status="done") for shard in done}
+        retrier = RejectedRetrier(self._run, self._about.version, self._pending.values())
+        parts = [retrier.plan_retry(plan, states, ()) for plan in PullPlan.of(done).groups]
         return RetryPlan(
-            deleted=[one for part in parts for one in part.deleted],
-            fetched=[one for part in parts for one in part.fetched],
+            deleted=[entry for part in parts for entry in part.deleted],
+            fetched=[entry for part in parts for entry in part.fetched],
         )
 
     def state(self) -> SavedRejected:
-        """Return what the next run has to know."""
+        """Return the state for the next run."""
         return {
             place: [
-                None if one.record_id is None else str(one.record_id),
-                one.shard,
-                one.first_pull,
+                None if entry.record_id is None else str(entry.record_id),
+                entry.shard,
+                entry.first_pull,
             ]
-            for place, one in self._kept.items()
+            for place, entry in self._kept.items()
         }
 
     def items(self, batch: Batch) -> Iterator[object]:
-        """Return what has to be loaded beside a batch's rows."""
+        """Yield the tables to load beside a batch's rows."""
         practice = batch.shard.subdomain or ""
         if self._pending:
-            came = rejected_keys(batch) - {key_of(one) for one in batch.refused}
+            keys = rejected_keys(batch) - {key_of(record) for record in batch.refused}
             readable = [
-                one
-                for key in came
-                if (one := self._pending.pop(_place(practice, key), None)) is not None
+                entry
+                for key in keys
+                if (entry := self._pending.pop(_place(practice, key), None)) is not None
             ]
             yield from self.readable_entries(readable)
         if batch.refused:
-            yield from self._refused(batch)
+            yield from self._rejected(batch)
 
-    def refetched(self, found: Iterable[FetchedRecord]) -> Iterator[object]:
-        """Return what has to be loaded of records that were asked for by their ids."""
-        for one in found:
-            entry = one.entry
+    def refetched(self, records: Iterable[FetchedRecord]) -> Iterator[object]:
+        """Yield the tables to load for records that were fetched by id."""
+        for record in records:
+            entry = record.entry
             self._pending.pop(_place(entry.subdomain or "", entry.key), None)
-            batch = one.batch(
+            batch = record.batch(
                 Shard(
                     resource=entry.resource,
                     version=self._about.version,
@@ -139,52 +139,52 @@ class RejectedTables:
             if batch is not None and batch.size:
                 yield flag_rejected(table_of_batch(batch, pull=self._run))
             if batch is not None and batch.refused:
-                yield from self._refused(batch)
+                yield from self._rejected(batch)
             else:
                 yield from self.readable_entries([entry])
 
     def readable_entries(self, entries: Sequence[RejectedEntry]) -> Iterator[object]:
-        """Return what takes records out of the table of rejected ones."""
+        """Yield the table that removes records from ``_rejected``."""
         if not entries:
             return
         rows: list[tuple[object, ...]] = []
-        for one in entries:
-            practice = one.subdomain or ""
-            self._kept.pop(_place(practice, one.key), None)
+        for entry in entries:
+            practice = entry.subdomain or ""
+            self._kept.pop(_place(practice, entry.key), None)
             rows.append(
                 (
-                    one.resource,
+                    entry.resource,
                     practice,
-                    one.key,
+                    entry.key,
                     None,
-                    one.path,
-                    one.expected,
+                    entry.path,
+                    entry.expected,
                     None,
-                    one.shard,
-                    one.first_pull,
+                    entry.shard,
+                    entry.first_pull,
                     self._run,
                 )
             )
         yield self._table(rows, readable=True)
 
-    def _refused(self, batch: Batch) -> Iterator[object]:
+    def _rejected(self, batch: Batch) -> Iterator[object]:
         practice = batch.shard.subdomain or ""
-        refusals = RejectedRows.of(batch, self._run)
+        rejected = RejectedRows.of(batch, self._run)
         rows: list[tuple[object, ...]] = []
-        by_key = {key_of(one): one for one in batch.refused}
-        for key, row in zip(refusals.keys, refusals.rows, strict=True):
+        by_key = {key_of(record): record for record in batch.refused}
+        for key, row in zip(rejected.keys, rejected.rows, strict=True):
             place = _place(practice, key)
             self._pending.pop(place, None)
-            old = self._kept.get(place)
-            first = self._run if old is None else old.first_pull
+            earlier = self._kept.get(place)
+            first = self._run if earlier is None else earlier.first_pull
             self._kept[place] = entry_of(batch.shard, by_key[key], pull=self._run, first_pull=first)
             rows.append((*row[:-2], first, self._run))
         yield self._table(rows, readable=False)
-        if refusals.ids:
+        if rejected.ids:
             model = cast("Callable[..., object]", getattr(models, batch.model))
             stale = table_of(
                 cast("type", model),
-                [model(id=id) for id in refusals.ids],
+                [model(id=id) for id in rejected.ids],
                 practice=practice,
                 pull=self._run,
             )

@@ -1,8 +1,8 @@
-"""A pull copied to DuckDB: one file, a typed table for each resource.
+"""DuckDB target: one file with a typed table for each resource.
 
-Tables are named after their resources, dots made underscores. Their columns are those of
-`nexhealth_async.export.columns`, structs and lists as such, and ``_shard``: which part of its pull
-a row came with, by its number in ``_nexhealth_shards``. This needs the extra ``duckdb``.
+Tables are named after their resources, with underscores for dots. The columns are those of
+`nexhealth_async.export.columns`, with native structs and lists, and ``_shard``: the number in
+``_nexhealth_shards`` of the shard the row came with. The target needs the extra ``duckdb``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from nexhealth_async.bulk import (
 )
 from nexhealth_async.errors import SessionStateError, TargetError, UsageError
 from nexhealth_async.export import duckdb_rejected as rejected
-from nexhealth_async.export import duckdb_sql as work
+from nexhealth_async.export import duckdb_sql
 from nexhealth_async.export.arrow_from_json import read_page, warm_up
 from nexhealth_async.export.duckdb_file import PRIVATE, create
 from nexhealth_async.export.model_classes import model_of
@@ -56,21 +56,27 @@ _DISK_FULL: Final = {
     errno.EFBIG: "the system allows no larger file",
 }
 
-# DuckDB lets one process open a file twice, so the files that targets have open are noted.
+# DuckDB lets one process open a file twice, so this set holds the files of open targets.
 _open_connections: set[str] = set()
 _state_lock = Lock()
 
 
 class DuckDBTarget:
-    """Copies a pull to a DuckDB file, which is its owner's alone if it is new.
+    """Copies a pull to a DuckDB file; a new file is readable by its owner only.
 
-    Rows with an id are replaced when they come again; ``_practice`` and ``id`` together identify
-    them. No index enforces that: it would slow writing down, and nobody else can write to the file
-    while it is open here. Records without an id (``sync_status``) cannot be told apart: once their
-    list was read to its end, only what this pull brought stays.
+    Rows with the same ``_practice`` and ``id`` are replaced. No index enforces this: it would slow
+    down writing, and no other program can write to the file while it is open. Records without an id
+    (``sync_status``) cannot be recognized, so after their list is read to its end, only rows of
+    this pull stay.
 
-    All work is done in one thread, one transaction at a time. Raises `TargetError` where the file
-    cannot be opened, is open elsewhere, or has a column of another type than the records need.
+    All work runs in one thread, one transaction at a time.
+
+    Args:
+        path: Path of the file, which is created if it is missing.
+
+    Raises:
+        TargetError: The file cannot be opened, is open elsewhere, or has a column of a type that
+            does not fit the records.
     """
 
     merges = True
@@ -79,13 +85,13 @@ class DuckDBTarget:
         self._path = Path(path)
         self._connection: DuckDBPyConnection | None = None
         self._thread: SingleThreadExecutor | None = None
-        self._noted: str | None = None
+        self._registered: str | None = None
         self._file = self._path
-        """The path without symbolic links: beside it lies the log."""
+        """Path without symbolic links; the log is in the same directory."""
         self._mode = PRIVATE
         self._plan: ExportPlan | None = None
         self._ready: set[str] = set()
-        """Resources whose tables are known to have all columns."""
+        """Resources whose tables have all columns."""
         self._has_rejected = False
 
     def __repr__(self) -> str:
@@ -94,15 +100,15 @@ class DuckDBTarget:
 
     @strip_traceback
     async def open(self) -> None:
-        """Open the file, or make it, and lock out other writers."""
+        """Open or create the file, and lock out other writers."""
         if self._connection is not None:
-            raise SessionStateError("this target is open already; one pull at a time uses it")
+            raise SessionStateError("this target is already open; use it for one pull at a time")
         self._thread = self._thread or SingleThreadExecutor()
         await self._thread.run(self._open)
 
     @strip_traceback
     async def aclose(self) -> None:
-        """Close the file; DuckDB then puts everything it logged into it."""
+        """Close the file; DuckDB then merges its log into it."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
             with CancelScope(shield=True):
@@ -111,77 +117,77 @@ class DuckDBTarget:
 
     @strip_traceback
     async def load(self) -> Progress | None:
-        """Return the last pull, finished or not; None if there was none."""
-        progress = await self._run(work.load_progress)
+        """Return the last pull, finished or not; None if there is none."""
+        progress = await self._run(duckdb_sql.load_progress)
         self._plan = None if progress is None else ExportPlan.of(progress)
         return progress
 
     @strip_traceback
     async def inspect(self) -> Progress | None:
-        """Return the last pull, finished or not; None if there was none."""
-        return await self._run(work.load_progress)
+        """Return the last pull, finished or not; None if there is none."""
+        return await self._run(duckdb_sql.load_progress)
 
     @strip_traceback
     async def holds_records(self) -> bool:
-        """Tell whether there are records."""
-        return await self._run(work.holds_records)
+        """Return True if the target holds records."""
+        return await self._run(duckdb_sql.holds_records)
 
     @strip_traceback
     async def save_origin(self, origin: Origin) -> None:
-        """Keep another origin with the last pull."""
-        last = await self._run(work.load_progress)
+        """Replace the origin stored with the last pull."""
+        last = await self._run(duckdb_sql.load_progress)
         if last is not None:
-            await self._run(lambda db: work.save_origin(db, last.id, origin))
+            await self._run(lambda db: duckdb_sql.save_origin(db, last.id, origin))
 
     @strip_traceback
     async def groups(self) -> Mapping[Group, GroupState]:
-        """Return what is known of each resource of each practice."""
-        return await self._run(work.groups)
+        """Return the stored state of each resource of each practice."""
+        return await self._run(duckdb_sql.groups)
 
     @strip_traceback
     async def begin(self, progress: Progress) -> None:
-        """Keep the plan of a new pull, and make the tables it needs: all of that or nothing."""
-        await self._begin(progress, anew=False)
+        """Store the plan of a new pull and create its tables, in one transaction."""
+        await self._begin(progress, clear=False)
 
     @strip_traceback
     async def begin_replacing(self, progress: Progress) -> None:
-        """Delete all records and begin a new pull: all of that or nothing."""
-        await self._begin(progress, anew=True)
+        """Delete all records and begin a new pull, in one transaction."""
+        await self._begin(progress, clear=True)
 
-    async def _begin(self, progress: Progress, *, anew: bool) -> None:
+    async def _begin(self, progress: Progress, *, clear: bool) -> None:
         plan = ExportPlan.of(progress)
-        wanted = plan.models()
+        models = plan.models()
 
         def start(db: DuckDBPyConnection) -> None:
-            if anew:
-                work.clear_tables(db)
-            for resource, model in wanted.items():
-                work.prepare_table(db, resource, model)
-            work.begin(db, progress)
+            if clear:
+                duckdb_sql.clear_tables(db)
+            for resource, model in models.items():
+                duckdb_sql.prepare_table(db, resource, model)
+            duckdb_sql.begin(db, progress)
 
         await self._run(start)
         self._plan = plan
-        self._ready |= wanted.keys()
+        self._ready |= models.keys()
 
     @strip_traceback
     async def rewind(self, shard: Shard, state: ShardState | None) -> None:
-        """Take a shard back to its state: all of it, unless it goes on from a place.
+        """Reset a shard to the position in its state, or to its start.
 
-        Its rows stay to be replaced, but count as not seen by this pull, so that those which are
-        gone from the list meanwhile are found.
+        Existing rows stay until they are replaced. They are marked as not seen by this pull, so
+        that rows deleted at the source are found.
         """
         key = self._pull.key(shard)
-        if state is None or state.position is None:  # rows and place are kept together
-            await self._run(lambda db: work.rewind(db, shard, key))
+        if state is None or state.position is None:  # rows and position are stored together
+            await self._run(lambda db: duckdb_sql.rewind(db, shard, key))
 
     @strip_traceback
     async def known(self, group: Group) -> Iterable[int | str]:
         """Return the ids of a group that this pull has seen."""
         pull = self._pull.progress.id
-        return await self._run(lambda db: work.ids_seen(db, group, pull))
+        return await self._run(lambda db: duckdb_sql.ids_seen(db, group, pull))
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
-        """Make columns of a page without models, where they would be the same.
+        """Build columns of a page without models, if they would be the same.
 
         :meta private:
         """
@@ -189,18 +195,18 @@ class DuckDBTarget:
 
     @strip_traceback
     async def write(self, batch: Batch, state: ShardState) -> None:
-        """Keep a batch's records in place of earlier ones, and how far its shard has come."""
+        """Store a batch and the new state of its shard; rows with the same ids are replaced."""
         key = self._pull.key(batch.shard)
         resource, model = batch.shard.resource, model_of(batch.model)
 
         def replace(db: DuckDBPyConnection) -> None:
             if resource not in self._ready:
-                work.prepare_table(db, resource, model)
+                duckdb_sql.prepare_table(db, resource, model)
             if batch.size:
-                work.merge(db, batch, model, *key, release=self._has_rejected)
+                duckdb_sql.merge(db, batch, model, *key, release=self._has_rejected)
             if batch.refused:
                 rejected.reject(db, batch, key[0])
-            work.save_state(db, key, state)
+            duckdb_sql.save_state(db, key, state)
 
         await self._run(replace)
         self._ready.add(resource)
@@ -218,33 +224,38 @@ class DuckDBTarget:
 
     @strip_traceback
     async def settle(self, shard: Shard, state: ShardState) -> None:
-        """Keep that a shard is done or has failed."""
+        """Store that a shard is done or has failed."""
         key = self._pull.key(shard)
-        await self._run(lambda db: work.save_state(db, key, state))
+        await self._run(lambda db: duckdb_sql.save_state(db, key, state))
 
     @strip_traceback
     async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
-        """Keep that a group is complete up to the watermark.
+        """Store that a group is complete up to the watermark.
 
-        If this pull read all of it, rows that it did not see are deleted; returns how many.
+        If the pull read the whole group, rows that it did not see are deleted.
+
+        Returns:
+            The number of deleted rows.
         """
         pull = self._pull.progress
-        return await self._run(lambda db: work.complete(db, group, pull, watermark, whole=whole))
+        return await self._run(
+            lambda db: duckdb_sql.complete(db, group, pull, watermark, whole=whole)
+        )
 
     @strip_traceback
     async def finish(self) -> None:
-        """Keep that the pull has ended."""
+        """Store that the pull has ended."""
         pull = self._pull.progress.id
-        await self._run(lambda db: work.finish(db, pull))
+        await self._run(lambda db: duckdb_sql.finish(db, pull))
 
     @property
     def _pull(self) -> ExportPlan:
         if self._plan is None:
-            raise UsageError("this target knows of no pull yet: call load or begin first")
+            raise UsageError("no pull is loaded; call load or begin first")
         return self._plan
 
     async def _run(self, action: Callable[[DuckDBPyConnection], T]) -> T:
-        """Do something to the database in one transaction."""
+        """Run a function in one transaction."""
         if self._thread is None or self._connection is None:
             raise SessionStateError("this target is not open; use `async with target:`")
         return await self._thread.run(lambda: self._transact(action))
@@ -255,16 +266,16 @@ class DuckDBTarget:
             self._create_log()
             db.begin()
             try:
-                made = action(db)
+                result = action(db)
                 db.commit()
             except BaseException:
-                with suppress(Exception):  # a transaction that failed may be over already
+                with suppress(Exception):  # a failed transaction may have ended
                     db.rollback()
                 raise
-        return made
+        return result
 
     def _create_log(self) -> None:
-        """Make DuckDB's log before it does, so that only those read it who may read the file."""
+        """Create DuckDB's log with the file mode of the database, before DuckDB does."""
         with suppress(FileExistsError):
             os.close(os.open(f"{self._file}.wal", os.O_CREAT | os.O_EXCL, self._mode))
 
@@ -272,8 +283,8 @@ class DuckDBTarget:
         library = _duckdb()
         warm_up()
         if not self._path.parent.is_dir():
-            raise TargetError(f"there is no folder to put {self._path.name} in; make it first")
-        self._write_state()
+            raise TargetError(f"the directory of {self._path.name} does not exist; create it first")
+        self._register_path()
         try:
             with _translate_errors(self._path):
                 self._file = Path(os.path.realpath(self._path))
@@ -281,7 +292,7 @@ class DuckDBTarget:
                     create(self._file, library.connect)
                 self._connection = library.connect(str(self._file))
                 self._mode = self._file.stat().st_mode & 0o777
-            self._transact(work.make_state_tables)
+            self._transact(duckdb_sql.make_state_tables)
             self._transact(rejected.make_table)
             self._has_rejected = self._transact(rejected.any_kept)
         except BaseException:
@@ -297,20 +308,20 @@ class DuckDBTarget:
                     connection.close()
         finally:
             with _state_lock:
-                _open_connections.discard(self._noted or "")
-            self._noted = None
+                _open_connections.discard(self._registered or "")
+            self._registered = None
 
-    def _write_state(self) -> None:
+    def _register_path(self) -> None:
         path = os.path.realpath(self._path)
         with _state_lock:
             if path in _open_connections:
                 raise _in_use_error(self._path)
             _open_connections.add(path)
-            self._noted = path
+            self._registered = path
 
 
 class _DuckDBModule(Protocol):
-    """What is used of the module."""
+    """The used part of the module."""
 
     Error: type[Exception]
     IOException: type[Exception]
@@ -327,7 +338,7 @@ def _duckdb() -> _DuckDBModule:
 
 @contextmanager
 def _translate_errors(path: Path) -> Generator[None]:
-    """Turn errors of DuckDB and of the system, whose texts may hold values, into ours."""
+    """Translate errors of DuckDB and the system, whose texts may hold values."""
     library = _duckdb()
     try:
         yield
@@ -342,20 +353,20 @@ def _target_error(path: Path, error: Exception) -> TargetError:
     reason = _reason(str(error))
     if reason is not None:  # DuckDB raises errors of several classes for it
         return TargetError(
-            f"{path.name} cannot be written: {reason}; make room, and resume what is unfinished"
+            f"{path.name} cannot be written: {reason}; free some space and resume the pull"
         )
     if isinstance(error, _duckdb().IOException) and "lock" in str(error):
         return _in_use_error(path)
     if isinstance(error, (_duckdb().IOException, OSError)):
         return TargetError(
-            f"{path.name} cannot be read or written: is it a DuckDB file, and can its directory "
-            "be written to?"
+            f"{path.name} cannot be read or written; check that it is a DuckDB file and that its "
+            "directory is writable"
         )
-    return TargetError(f"DuckDB refused to do this: {type(error).__name__}")
+    return TargetError(f"DuckDB raised {type(error).__name__}")
 
 
 def _reason(text: str) -> str | None:
-    """Return why nothing more can be written, if an error says so in the system's words."""
+    """Return the reason if an error says in the system's words that the disk is full."""
     for number, reason in _DISK_FULL.items():
         if os.strerror(number) in text:
             return reason
@@ -364,6 +375,6 @@ def _reason(text: str) -> str | None:
 
 def _in_use_error(path: Path) -> TargetError:
     return TargetError(
-        f"{path.name} is in use, and DuckDB lets one program at a time write to a file: "
-        "close the other, or copy to another file"
+        f"{path.name} is in use, and DuckDB allows one writer at a time; close the other program "
+        "or copy to another file"
     )

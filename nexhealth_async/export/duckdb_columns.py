@@ -1,4 +1,4 @@
-"""A model's columns in DuckDB, and what becomes of those of a table that is there already."""
+"""Column types of a model's table in DuckDB, and changes to existing tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES: Final = {
     ColumnKind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
     ColumnKind.DATE: "DATE",
     ColumnKind.MONEY: f"STRUCT(amount {_AMOUNT}, currency VARCHAR)",  # inside a struct
-    ColumnKind.JSON: "VARCHAR",  # inside a struct; a column of its own is JSON
+    ColumnKind.JSON: "VARCHAR",  # inside a struct; a top-level column is JSON
 }
 
 
@@ -53,33 +53,37 @@ def changes(
     expected: Mapping[str, str],
     parse: Callable[[str], DuckDBPyType],
 ) -> list[str]:
-    """Return the statements that give a table what it lacks; ``parse`` reads a type's text.
+    """Return the statements that add missing columns and struct parts to a table.
 
-    Columns that nobody wants stay. One whose type is another is a `TargetError`, except that a
-    struct may have more parts, or fewer: those it lacks are added.
+    Other columns stay. ``parse`` converts the text of a type.
+
+    Raises:
+        TargetError: A column has another type; a struct may have more or fewer parts.
     """
-    found: list[str] = []
+    statements: list[str] = []
     for name, text in expected.items():
-        change = f"alter table {quote_identifier(table)}"
+        alter = f"alter table {quote_identifier(table)}"
         if name not in current:
-            found.append(f"{change} add column {quote_identifier(name)} {text}")
+            statements.append(f"{alter} add column {quote_identifier(name)} {text}")
             continue
         wide = widen_type(current[name], parse(text))
         if wide is None:
             raise wrong_type(table, name, str(current[name]), text)
         if str(parse(wide)) != str(current[name]):
-            found.append(f"{change} alter column {quote_identifier(name)} set data type {wide}")
-    return found
+            statements.append(f"{alter} alter column {quote_identifier(name)} set data type {wide}")
+    return statements
 
 
 def widen_type(current: DuckDBPyType, expected: DuckDBPyType) -> str | None:
-    """Return the type that holds everything of both: ``current`` with further parts, or None."""
+    """Return the type with the parts of both types; None if they differ otherwise."""
     if current.id != expected.id or current.id not in {"list", "struct"}:
         return str(current) if str(current) == str(expected) else None
-    old, new = _parts(current), _parts(expected)
-    parts: dict[str, str] = {name: str(kind) for name, kind in (old | new).items()}
-    for name in old.keys() & new.keys():
-        wide = widen_type(old[name], new[name])
+    current_parts, expected_parts = _parts(current), _parts(expected)
+    parts: dict[str, str] = {
+        name: str(kind) for name, kind in (current_parts | expected_parts).items()
+    }
+    for name in current_parts.keys() & expected_parts.keys():
+        wide = widen_type(current_parts[name], expected_parts[name])
         if wide is None:
             return None
         parts[name] = wide

@@ -1,4 +1,4 @@
-"""Create a DuckDB file that nobody but its owner can ever open."""
+"""Creation of a DuckDB file that only its owner can open."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class _Closable(Protocol):
 
 
 def create(path: Path, connect: Callable[[str], _Closable]) -> None:
-    """Create an empty database under a name that is free; do nothing if it is taken meanwhile.
+    """Create an empty database, unless the file appears meanwhile.
 
-    DuckDB creates files with the mode that the umask leaves, and who opens one then keeps reading
-    it after `chmod`. So the file is created in a directory that only its owner can enter. It is
-    closed before it is moved, because the log of an open database would stay behind.
+    DuckDB creates files with the mode of the umask, and a program that opens one keeps read access
+    after `chmod`. So the file is created in a directory that only its owner can enter. It is closed
+    before it is moved, because the log of an open database would stay behind.
 
     Args:
-        path: The name of the file, without symbolic links.
+        path: Path of the file, without symbolic links.
         connect: Opens a database, as ``duckdb.connect`` does, and creates it if it is missing.
 
     Raises:
@@ -36,21 +36,21 @@ def create(path: Path, connect: Callable[[str], _Closable]) -> None:
     """
     private = Path(mkdtemp(prefix=".nexhealth-", dir=path.parent))
     try:
-        private.chmod(0o700)  # whatever the umask took away
+        private.chmod(0o700)  # the umask may have removed bits
         fresh = private / "new"
         connect(str(fresh)).close()
         fresh.chmod(PRIVATE)
         if not path.exists():
-            # The log of a database that is gone: DuckDB would apply it to the new one.
+            # DuckDB would apply the log of a deleted database to the new one.
             Path(f"{path}.wal").unlink(missing_ok=True)
-        with suppress(FileExistsError):  # another process was faster: its file is as good
+        with suppress(FileExistsError):  # another process created the file first
             _move_without_replacing(fresh, path)
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
 
 def _move_without_replacing(source: Path, to: Path) -> None:
-    """Give a file another name; `FileExistsError` if that is taken."""
+    """Rename a file; raise `FileExistsError` if the new name exists."""
     try:
         os.link(source, to)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Rejected records in a DuckDB file: each function within a transaction."""
+"""Rejected records in a DuckDB file; each function runs within a transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REMOVE: Final = (
 
 
 def make_table(db: DuckDBPyConnection) -> None:
-    """Make the table of rejected records."""
+    """Create the table of rejected records."""
     db.execute(sql.CREATE)
 
 
@@ -34,28 +34,28 @@ def clear(db: DuckDBPyConnection) -> None:
 
 
 def any_kept(db: DuckDBPyConnection) -> bool:
-    """Tell whether there are rejected records at all."""
+    """Return True if there are rejected records."""
     return db.execute("select 1 from _rejected limit 1").fetchone() is not None
 
 
 def reject(db: DuckDBPyConnection, batch: Batch, pull: str) -> None:
-    """Keep what a batch could not bring, and remove the rows that it would have replaced."""
-    refusals = sql.RejectedRows.of(batch, pull)
-    place = (refusals.resource, refusals.practice)
-    first = dict(db.execute(sql.FIRST_PULLS, place).fetchall())
-    db.execute(_REMOVE, (*place, refusals.keys))
+    """Store a batch's rejected records, and delete the rows that they would have replaced."""
+    rejected = sql.RejectedRows.of(batch, pull)
+    list_key = (rejected.resource, rejected.practice)
+    first = dict(db.execute(sql.FIRST_PULLS, list_key).fetchall())
+    db.execute(_REMOVE, (*list_key, rejected.keys))
     rows = [
         (*row[:-2], first.get(key, pull), pull)
-        for key, row in zip(refusals.keys, refusals.rows, strict=True)
+        for key, row in zip(rejected.keys, rejected.rows, strict=True)
     ]
     db.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])
-    if refusals.ids:
-        statement = sql.remove_rows(refusals.resource, "in (select unnest($2))")
-        db.execute(statement, (refusals.practice, list(refusals.ids)))
+    if rejected.ids:
+        statement = sql.remove_rows(rejected.resource, "in (select unnest($2))")
+        db.execute(statement, (rejected.practice, list(rejected.ids)))
 
 
 def release(db: DuckDBPyConnection, resource: str, view: str) -> None:
-    """Remove the rejected records that a view holds as rows."""
+    """Remove the rejected records that are rows of a view."""
     db.execute(sql.release(resource, view), (resource,))
 
 
@@ -64,7 +64,7 @@ def read(db: DuckDBPyConnection) -> list[RejectedEntry]:
     return sql.entries_from(db.execute(sql.READ).fetchall())
 
 
-def forget(db: DuckDBPyConnection, gone: Sequence[RejectedEntry]) -> None:
+def forget(db: DuckDBPyConnection, entries: Sequence[RejectedEntry]) -> None:
     """Remove rejected records."""
-    if gone:
-        db.executemany(sql.FORGET, sql.forget_rows(gone))
+    if entries:
+        db.executemany(sql.FORGET, sql.forget_rows(entries))

@@ -1,4 +1,4 @@
-"""What is done to a DuckDB file, in the thread that may: each function within a transaction."""
+"""Operations on a DuckDB file, run in its thread, each within a transaction."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ __all__ = [
     "groups",
     "holds_records",
     "ids_seen",
-    "save_origin",
     "load_progress",
     "make_state_tables",
     "merge",
     "prepare_table",
     "rewind",
+    "save_origin",
     "save_state",
 ]
 
@@ -51,8 +51,8 @@ _BATCH: Final = "_nexhealth_batch"
 
 
 def make_state_tables(db: DuckDBPyConnection) -> None:
-    """Make the tables of pulls, shards and groups."""
-    db.execute("set temp_directory = ''")  # no rows in files that others may read
+    """Create the tables of pulls, shards and groups."""
+    db.execute("set temp_directory = ''")  # temporary files would be readable by others
     for statement in sql.STATE_TABLES:
         db.execute(statement)
     if "origin" not in _columns(db, "_nexhealth_pulls"):
@@ -60,19 +60,19 @@ def make_state_tables(db: DuckDBPyConnection) -> None:
 
 
 def prepare_table(db: DuckDBPyConnection, resource: str, model: type) -> None:
-    """Make a resource's table, or add the columns it lacks."""
-    table, want = table_name(resource), types_of(model)
-    have = _columns(db, table)
-    if not have:
-        columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in want.items())
+    """Create a resource's table, or add missing columns."""
+    table, expected = table_name(resource), types_of(model)
+    current = _columns(db, table)
+    if not current:
+        columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in expected.items())
         db.execute(f"create table {quote_identifier(table)} ({columns})")
         return
-    for change in changes(table, have, want, db.sqltype):
+    for change in changes(table, current, expected, db.sqltype):
         db.execute(change)
 
 
 def _columns(db: DuckDBPyConnection, table: str) -> dict[str, DuckDBPyType]:
-    """Return the types of a table's columns; none if there is no such table."""
+    """Return the types of a table's columns; empty if the table does not exist."""
     found = db.execute(
         "select column_name, data_type from duckdb_columns() where table_name = $1 "
         "and schema_name = current_schema() and database_name = current_database()",
@@ -84,19 +84,19 @@ def _columns(db: DuckDBPyConnection, table: str) -> dict[str, DuckDBPyType]:
 def merge(
     db: DuckDBPyConnection, batch: Batch, model: type, pull: str, number: int, *, release: bool
 ) -> None:
-    """Put a batch's records in place of those that have their ids.
+    """Insert a batch's records, replacing rows with the same ids.
 
-    Deleting and inserting takes a tenth of the time of ``insert or replace``, which looks up one
-    row after the other. With ``release``, rejected records with these ids are removed.
+    Deleting and inserting takes a tenth of the time of ``insert or replace``, which looks up each
+    row. If ``release`` is true, rejected records with these ids are removed.
     """
     table, kinds = quote_identifier(table_name(batch.shard.resource)), types_of(model)
-    taken = ", ".join(
-        _check_name_free(name, kind) for name, kind in kinds.items() if name != "_shard"
+    selected = ", ".join(
+        _select_column(name, kind) for name, kind in kinds.items() if name != "_shard"
     )
     db.register(_BATCH, table_of_batch(latest_records(batch), pull=pull))
     try:
         if is_keyed(model):
-            moves = names_practice(batch.shard.resource)  # a record may be in another one now
+            moves = names_practice(batch.shard.resource)  # a record may have changed its practice
             same = "" if moves else "old._practice = new._practice and "
             db.execute(
                 f"delete from {table} as old using {_BATCH} as new "  # noqa: S608 - a name, quoted
@@ -105,15 +105,18 @@ def merge(
             if release:
                 rejected.release(db, batch.shard.resource, _BATCH)
         db.execute(
-            f"insert into {table} by name select {taken}, $1 as _shard from {_BATCH}",  # noqa: S608 - names, quoted
+            f"insert into {table} by name select {selected}, $1 as _shard from {_BATCH}",  # noqa: S608 - names, quoted
             (number,),
         )
     finally:
         db.unregister(_BATCH)
 
 
-def _check_name_free(name: str, kind: str) -> str:
-    """Take JSON that DuckDB cannot read, such as half of a surrogate pair, as a text in JSON."""
+def _select_column(name: str, kind: str) -> str:
+    """Select a column, with JSON that DuckDB cannot read as a JSON string.
+
+    An example is half of a surrogate pair.
+    """
     column = quote_identifier(name)
     if kind != "JSON":
         return column
@@ -121,7 +124,7 @@ def _check_name_free(name: str, kind: str) -> str:
 
 
 def begin(db: DuckDBPyConnection, progress: Progress) -> None:
-    """Keep the plan of a pull, and forget the shards of the one before."""
+    """Store the plan of a pull, and delete the shards of the last one."""
     db.execute(sql.FORGET_SHARDS)
     db.execute(sql.ADD_PULL, pull_row(progress))
     rows = shard_rows(progress)
@@ -138,18 +141,18 @@ def load_progress(db: DuckDBPyConnection) -> Progress | None:
 
 
 def holds_records(db: DuckDBPyConnection) -> bool:
-    """Tell whether a table of records has a row."""
-    found = (db.execute(sql.any_row(table)).fetchone() for table in _tables(db))
-    return any(row is not None and row[0] for row in found)
+    """Return True if a table of records has a row."""
+    rows = (db.execute(sql.any_row(table)).fetchone() for table in _tables(db))
+    return any(row is not None and row[0] for row in rows)
 
 
 def save_origin(db: DuckDBPyConnection, pull: str, origin: Origin) -> None:
-    """Keep another origin with a pull."""
+    """Store another origin with a pull."""
     db.execute(sql.KEEP_ORIGIN, (pull, origin_to_json(origin)))
 
 
 def clear_tables(db: DuckDBPyConnection) -> None:
-    """Delete all records, and what is known of the lists they came from."""
+    """Delete all records and the state of their lists."""
     for table in _tables(db):
         db.execute(sql.delete_all(table))
     rejected.clear(db)
@@ -157,22 +160,22 @@ def clear_tables(db: DuckDBPyConnection) -> None:
 
 
 def _tables(db: DuckDBPyConnection) -> list[str]:
-    """Return the tables of records that are there and were made by us."""
+    """Return the existing tables of records that this package created."""
     return [table for table in record_tables() if "_pull" in _columns(db, table)]
 
 
 def groups(db: DuckDBPyConnection) -> dict[Group, GroupState]:
-    """Return what is known of each resource of each practice."""
+    """Return the stored state of each resource of each practice."""
     return groups_from(db.execute(sql.READ_GROUPS).fetchall())
 
 
 def save_state(db: DuckDBPyConnection, key: tuple[str, int], state: ShardState | None) -> None:
-    """Keep how far a shard has come; None: it was not begun."""
+    """Store the state of a shard; None means that it has not begun."""
     db.execute(sql.KEEP_STATE, (*key, *state_row(state)))
 
 
 def rewind(db: DuckDBPyConnection, shard: Shard, key: tuple[str, int]) -> None:
-    """Make a shard one that was not begun, and its rows such as this pull did not see."""
+    """Reset a shard to its start, and mark its rows as not seen by this pull."""
     table = table_name(shard.resource)
     columns = _columns(db, table)
     if columns:
@@ -195,18 +198,18 @@ def ids_seen(db: DuckDBPyConnection, group: Group, pull: str) -> list[int | str]
 def complete(
     db: DuckDBPyConnection, group: Group, pull: Progress, watermark: datetime, *, whole: bool
 ) -> int:
-    """Delete what the pull did not see, if it read all there is; keep the watermark."""
+    """Store the watermark of a group; delete unseen rows if the pull read all of it."""
     table, key = table_name(group.resource), (group.resource, practice_of(group.subdomain))
-    columns, gone = _columns(db, table), 0
+    columns, deleted = _columns(db, table), 0
     keyed = "id" in columns
     if columns and (whole or not keyed):
         found = db.execute(sql.delete_unseen(table, key[1]), (key[1], pull.id)).fetchone()
-        gone = int(found[0]) if found and keyed else 0
+        deleted = int(found[0]) if found and keyed else 0
     db.execute(sql.ADD_GROUP, key)
     db.execute(sql.KEEP_GROUP, (*key, watermark, pull.started if whole else None))
-    return gone
+    return deleted
 
 
 def finish(db: DuckDBPyConnection, pull: str) -> None:
-    """Keep that a pull has ended."""
+    """Store that a pull has ended."""
     db.execute(sql.FINISH, (pull,))

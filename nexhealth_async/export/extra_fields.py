@@ -1,8 +1,8 @@
-"""What the vendor sent and no column holds.
+"""Fields in a record's JSON that have no column.
 
-Most records hold nothing but known fields. For each model there is a struct that refuses unknown
-keys at any depth and reads nothing else, so that telling so costs less than half of decoding the
-record; only records it refuses are looked at key by key.
+Most records hold only known fields. For each model there is a struct that rejects unknown keys at
+any depth and parses nothing else, so the check costs less than half of decoding the record. Only
+rejected records are compared key by key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 ExtraFields: TypeAlias = "dict[str, Raw | ExtraFields | list[ExtraFields]]"
-"""By key: the vendor's JSON, or what was left over further inside."""
+"""JSON by key, or the extra fields of a nested value."""
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _ROWS: Final = msgspec.json.Decoder(list[Raw])
@@ -50,15 +50,15 @@ _MONEY: Final = frozenset({"amount", "currency"})
 
 @frozen
 class KnownFields:
-    """The fields that have columns."""
+    """Fields that have columns."""
 
     names: frozenset[str]
     with_parts: tuple[FieldColumn, ...]
-    """Those whose parts are columns too."""
+    """Fields whose parts are columns, too."""
 
 
 def known_fields(columns: Iterable[FieldColumn]) -> KnownFields:
-    """Say what is to be found in columns."""
+    """Collect the field names of columns."""
     columns = tuple(columns)
     return KnownFields(
         frozenset(column.name for column in columns),
@@ -68,7 +68,7 @@ def known_fields(columns: Iterable[FieldColumn]) -> KnownFields:
 
 @cache
 def known_model_fields(model: type) -> KnownFields:
-    """Say what is to be found in the columns of a model."""
+    """Collect the field names of a model's columns."""
     return known_fields(fields_of(model))
 
 
@@ -80,10 +80,10 @@ def _has_parts(column: FieldColumn) -> bool:
 
 @cache
 def outline_struct(model: type) -> Callable[[bytes], object]:
-    """Return what reads a record's JSON if all of its keys are known, and raises otherwise.
+    """Return a decoder that raises if a record has unknown keys.
 
-    The result has each field of the model as an attribute: `msgspec.RawServer` where it is JSON of
-    its own, None where it was not sent.
+    The result has each field of the model as an attribute: raw JSON for JSON columns, None if it
+    was not sent.
     """
     return msgspec.json.Decoder(_outline(model.__name__, fields_of(model))).decode
 
@@ -100,7 +100,7 @@ def _known_column(column: FieldColumn) -> object:
         return _outline(column.name, column.parts) | None
     if column.element is not None and column.element.kind is ColumnKind.STRUCT:
         inner = _outline(column.name, column.element.parts)
-        return list[inner] | None  # type: ignore[valid-type]  # made for this column
+        return list[inner] | None  # type: ignore[valid-type]  # built at run time
     return Raw
 
 
@@ -110,15 +110,15 @@ class _MoneyFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 def fields_in(raw: bytes | Raw) -> dict[str, Raw]:
-    """Return an object's fields, each as its JSON; none for anything but an object."""
-    for data in (raw, json_text(raw)):  # the second is another only where bytes are no UTF-8
+    """Return the fields of a JSON object as JSON; empty for any other value."""
+    for data in (raw, json_text(raw)):  # the second differs only for invalid UTF-8
         with suppress(*NATIVE_ERRORS):
             return _FIELDS.decode(data)
     return {}
 
 
 def items_in(raw: Raw) -> list[Raw] | None:
-    """Return a list's elements, each as its JSON; None for anything but a list."""
+    """Return the elements of a JSON list as JSON; None for any other value."""
     try:
         return _ROWS.decode(raw)
     except NATIVE_ERRORS:
@@ -126,13 +126,12 @@ def items_in(raw: Raw) -> list[Raw] | None:
 
 
 def find_extra_fields(known: KnownFields, record: object, fields: Mapping[str, Raw]) -> ExtraFields:
-    """Return what is in a record's fields and in none of its columns.
+    """Return the fields of a record that have no column.
 
-    Those are fields that have no column, and such as the model read as None although something was
-    sent.
+    This includes fields that the model read as None although the server sent a value.
     """
     names = known.names
-    left: ExtraFields = {
+    extra: ExtraFields = {
         name: raw
         for name, raw in fields.items()
         if name not in names or (getattr(record, name, None) is None and bytes(raw) not in _EMPTY)
@@ -145,8 +144,8 @@ def find_extra_fields(known: KnownFields, record: object, fields: Mapping[str, R
             and name in fields
             and (inner := _extra_in_value(column, value, fields[name]))
         ):
-            left[name] = inner
-    return left
+            extra[name] = inner
+    return extra
 
 
 def _extra_in_value(
@@ -166,26 +165,26 @@ def _extra_in_value(
 def _extra_in_list(
     element: FieldColumn, values: tuple[object, ...], raw: Raw
 ) -> list[ExtraFields] | Raw | None:
-    """Return what each element left over, in their order; the whole list if elements are gone."""
+    """Return the extra fields of each element, or the whole list if elements were dropped."""
     sent = items_in(raw)
     if sent is None:
         return None
     if len(sent) != len(values):
         return raw
     known = known_model_fields(cast("type", element.model))
-    left = [
+    extra = [
         find_extra_fields(known, value, fields_in(item))
         for value, item in zip(values, sent, strict=True)
     ]
-    return left if any(left) else None
+    return extra if any(extra) else None
 
 
 def json_of(value: object) -> Raw:
-    """Return the JSON of a field's value, for records that came without theirs."""
+    """Encode a field's value, for records without raw JSON."""
     plain = _plain_value(value)
     try:
         return Raw(msgspec.json.encode(plain))
-    except (ValueError, TypeError):  # half of a surrogate pair, which only escapes can say
+    except (ValueError, TypeError):  # half of a surrogate pair must be escaped
         return Raw(json.dumps(plain, default=str).encode())
 
 
@@ -198,12 +197,12 @@ def _plain_value(value: object) -> object:
 
 
 def extra_json(extra: ExtraFields) -> str | None:
-    """Return leftovers as JSON text; None if there are none."""
+    """Encode extra fields; None if there are none."""
     return json_text(msgspec.json.encode(extra)) if extra else None
 
 
 def json_text(raw: bytes | Raw) -> str:
-    r"""Return JSON as text; in a string, bytes that are no UTF-8 become text such as ``\xff``."""
+    r"""Decode JSON to text; invalid UTF-8 in a string becomes text such as ``\xff``."""
     try:
         return str(raw, "utf-8")
     except UnicodeDecodeError:

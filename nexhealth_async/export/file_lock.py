@@ -10,14 +10,14 @@ __all__ = ["FolderLock"]
 
 
 class FolderLock:
-    """One holder at a time, by the operating system's own locks: none is ever left behind."""
+    """An exclusive lock of the operating system, released when its process ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock without waiting; False if somebody has it, in this process or another."""
+        """Acquire the lock without waiting; return False if it is held, also in this process."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(handle)
@@ -31,7 +31,7 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back; its file stays, since removing it could let two in."""
+        """Release the lock; the file stays, because removing it could allow two holders."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)

@@ -1,11 +1,11 @@
-"""What targets made of files share: the lock, the checkpoint, and the thread that does the work.
+"""Base class of the targets made of files: lock, checkpoint and worker thread.
 
-Files come into a directory with one subdirectory for each resource and, in it, for each practice.
-Beside them lies ``.nexhealth-pull.json``, the checkpoint: which pull this is and how far it has
-come. It is written at most once a second, after everything it speaks of is safe on the disk. What a
-killed process wrote behind it is cut off when the pull is loaded again, and read anew.
+The directory has one subdirectory per resource and, in it, one per practice. The checkpoint
+``.nexhealth-pull.json`` holds the pull and its progress. It is written at most once a second, after
+all files it refers to are flushed to disk. When a pull is loaded, everything written after the
+checkpoint is cut off, and read again.
 
-Directories are made with mode 0700 and files with 0600: they hold patients' records.
+Directories are created with mode 0700 and files with 0600, because they hold patients' records.
 """
 
 from __future__ import annotations
@@ -54,38 +54,39 @@ __all__ = [
     "FolderTarget",
     "directory_of",
     "private_directory",
-    "shorten_name",
     "stem_of",
+    "truncated_error",
 ]
 
 T = TypeVar("T")
 
 CHECKPOINT: Final = ".nexhealth-pull.json"
 _LOCK: Final = ".nexhealth-pull.lock"
-_SEPARATE_SYNC: Final = 1.0
+_CHECKPOINT_SECONDS: Final = 1.0
 """Seconds between two checkpoints."""
 
 
 @frozen(kw_only=True)
 class _FolderCheckpoint:
     format: str
-    """Which target wrote it; another one could not read its files."""
+    """File format of the target that wrote it."""
     progress: Progress
     sizes: dict[str, int]
-    """By shard: bytes of its file, or the number of its files."""
+    """Size of a shard's file in bytes, or its number of files, by shard name."""
     groups: list[tuple[Group, GroupState]]
     clearing: bool = False
-    """Whether files of an earlier pull may still be there, which are to be deleted first."""
+    """True if files of an earlier pull may still have to be deleted."""
 
 
 class FolderTarget(ABC):
     """A directory that a pull is copied to; see `nexhealth_async.export.folder_target`.
 
-    A directory takes one pull, which can be resumed but not followed by another: files cannot
-    replace a record that has changed.
+    A directory holds one pull, which can be resumed but not followed by another one, because files
+    cannot replace a changed record.
 
-    Raises `TargetError` where the directory is in use or cannot be written, such as on a full disk;
-    what was kept stays, and the pull can be resumed.
+    Raises:
+        TargetError: The directory is in use or cannot be written, for example because the disk is
+            full. Stored records stay, and the pull can be resumed.
     """
 
     merges = False
@@ -103,7 +104,7 @@ class FolderTarget(ABC):
         self._sizes: dict[str, int] = {}
         self._groups: dict[Group, GroupState] = {}
         self._unsafe: set[Path] = set()
-        """Files and directories that are to be flushed to the disk before the next checkpoint."""
+        """Files and directories to flush to disk before the next checkpoint."""
         self._rejected = RejectedFile(self._path)
         self._saved = 0.0
         self._broken = False
@@ -115,7 +116,7 @@ class FolderTarget(ABC):
 
     @staticmethod
     def saved_format(path: Path) -> str | None:
-        """Return the format of the pull in a directory, such as ``jsonl.gz``; None without one."""
+        """Return the format of a directory's pull, such as ``jsonl.gz``; None without a pull."""
         with suppress(OSError, msgspec.MsgspecError, UnicodeError):
             return msgspec.json.decode(
                 (path / CHECKPOINT).read_bytes(), type=_FolderCheckpoint
@@ -124,15 +125,15 @@ class FolderTarget(ABC):
 
     @strip_traceback
     async def open(self) -> None:
-        """Make the directory if it is missing, and lock out other writers."""
+        """Create the directory if it is missing, and lock out other writers."""
         if self._lock is not None:
-            raise SessionStateError("this target is open already; one pull at a time uses it")
+            raise SessionStateError("this target is already open; use it for one pull at a time")
         self._thread = self._thread or SingleThreadExecutor()
         await self._thread.run(lambda: self._translate_errors(self._open))
 
     @strip_traceback
     async def aclose(self) -> None:
-        """Keep what is whole, and let other writers in."""
+        """Save complete files, and release the lock."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
             with CancelScope(shield=True):
@@ -141,25 +142,26 @@ class FolderTarget(ABC):
 
     @strip_traceback
     async def load(self) -> Progress | None:
-        """Return the last pull, finished or not; cuts off what was written behind its checkpoint.
+        """Return the last pull, and cut off everything written after its checkpoint.
 
-        None if there was none.
+        Returns:
+            The pull, finished or not; None if there is none.
         """
         return await self._run(self._load)
 
     @strip_traceback
     async def inspect(self) -> Progress | None:
-        """Return the last pull, finished or not, and leave its files as they are."""
-        return await self._run(self._look)
+        """Return the last pull, finished or not, without changing its files."""
+        return await self._run(self._inspect)
 
     @strip_traceback
     async def holds_records(self) -> bool:
-        """Tell whether there are records."""
+        """Return True if the target holds records."""
         return await self._run(lambda: any(self._sizes.values()))
 
     @strip_traceback
     async def save_origin(self, origin: Origin) -> None:
-        """Keep another origin with the last pull."""
+        """Replace the origin stored with the last pull."""
 
         def keep() -> None:
             if self._pull is not None:
@@ -170,30 +172,34 @@ class FolderTarget(ABC):
 
     @strip_traceback
     async def begin_replacing(self, progress: Progress) -> None:
-        """Delete the files of the last pull and keep the plan of a new one.
+        """Delete the files of the last pull and store the plan of a new one.
 
-        Killed in between, whoever opens the directory next deletes the rest of them.
+        If the process is killed meanwhile, the next call of `open` deletes the remaining files.
         """
-        await self._run(lambda: self._begin_anew(progress))
+        await self._run(lambda: self._begin_replacing(progress))
 
     @strip_traceback
     async def groups(self) -> Mapping[Group, GroupState]:
-        """Return what is known of each resource of each practice."""
+        """Return the stored state of each resource of each practice."""
         return await self._run(lambda: dict(self._groups))
 
     @strip_traceback
     async def begin(self, progress: Progress) -> None:
-        """Keep the plan of a new pull; `UsageError` where an earlier pull's records are."""
+        """Store the plan of a new pull.
+
+        Raises:
+            UsageError: The directory holds records of an earlier pull.
+        """
         await self._run(lambda: self._begin(progress))
 
     @strip_traceback
     async def rewind(self, shard: Shard, state: ShardState | None) -> None:
-        """Cut a shard back to its checkpoint: to the state's place, or to nothing."""
+        """Cut a shard back to the position in its state, or to its start."""
         await self._run(lambda: self._rewind(shard, state))
 
     @strip_traceback
     async def known(self, group: Group) -> Iterable[int | str]:
-        """Return the ids this pull has kept of a group."""
+        """Return the ids of a group that this pull has stored."""
         return await self._run(lambda: self._known(group))
 
     @strip_traceback
@@ -208,53 +214,53 @@ class FolderTarget(ABC):
 
     @strip_traceback
     async def write(self, batch: Batch, state: ShardState) -> None:
-        """Write a batch's records; they are kept with the next checkpoint."""
+        """Write a batch's records; the next checkpoint stores them."""
         await self._run(lambda: self._write(batch, state))
 
     @strip_traceback
     async def settle(self, shard: Shard, state: ShardState) -> None:
-        """Note that a shard is done or has failed; kept with the next checkpoint."""
+        """Record that a shard is done or has failed; the next checkpoint stores it."""
         await self._run(lambda: self._settle(shard, state))
 
     @strip_traceback
     async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
-        """Note that a group is complete up to the watermark; there is never anything to delete."""
+        """Record that a group is complete up to the watermark; nothing is ever deleted."""
         await self._run(lambda: self._complete(group, watermark, whole=whole))
         return 0
 
     @strip_traceback
     async def finish(self) -> None:
-        """Keep that the pull has ended; a shard that failed stays failed."""
+        """Store that the pull has ended; a failed shard stays failed."""
         await self._run(self._finish)
 
-    # What the kinds of files differ in; all of it runs in the thread.
+    # Differs by file format; runs in the thread.
 
     @abstractmethod
     def _append(self, batch: Batch, state: ShardState) -> None:
-        """Write records; set the shard's state and size to what could be kept now."""
+        """Write records; set the shard's state and size to what is stored."""
 
     @abstractmethod
     def _end(self, shard: Shard, state: ShardState) -> None:
-        """Bring all of a shard's records into its files, and set its size."""
+        """Write all remaining records of a shard, and set its size."""
 
     @abstractmethod
     def _cut(self, shard: Shard, size: int) -> None:
-        """Take away what a shard's files hold beyond a size; `TargetError` if they hold less."""
+        """Cut a shard's files back to a size; raise `TargetError` if they are smaller."""
 
     @abstractmethod
     def _ids(self, shard: Shard) -> Iterator[int | str]:
-        """Read the ids of a shard's records back."""
+        """Read the ids of a shard's records from its files."""
 
     @abstractmethod
     def _release_files(self) -> None:
-        """Close files; bring into them what can be kept, unless the disk has failed."""
+        """Close files; complete those that can be stored, unless the disk has failed."""
 
     @abstractmethod
     def _directory(self, shard: Shard) -> Path:
         """Return the directory of a shard's files."""
 
     def _make_directory(self, shard: Shard) -> Path:
-        """Return the directory of a shard's files, made if it was missing."""
+        """Return the directory of a shard's files; create it if it is missing."""
         directory = self._directory(shard)
         if not directory.is_dir():
             private_directory(directory)
@@ -265,23 +271,23 @@ class FolderTarget(ABC):
         if self._thread is None or self._lock is None:
             raise SessionStateError("this target is not open; use `async with target:`")
         if self._broken:
-            raise TargetError("this target has failed before; open a new one and resume")
+            raise TargetError("an earlier write failed; open a new target and resume the pull")
         return await self._thread.run(lambda: self._translate_errors(action))
 
     def _translate_errors(self, action: Callable[[], T]) -> T:
-        with self._mark_failed():
+        with self._catch_os_errors():
             return action()
 
     @contextmanager
-    def _mark_failed(self) -> Generator[None]:
+    def _catch_os_errors(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
             self._broken = True
-            why = os.strerror(error.errno) if error.errno else "it cannot be written"
-            then = "choose another" if self._pull is None else "resume once it can"
+            reason = os.strerror(error.errno) if error.errno else "it cannot be written"
+            advice = "choose another one" if self._pull is None else "fix it and resume the pull"
             raise TargetError(
-                f"the directory {self._path.name} cannot be used: {why}; {then}"
+                f"the directory {self._path.name} cannot be used: {reason}; {advice}"
             ) from None
 
     def _open(self) -> None:
@@ -291,8 +297,8 @@ class FolderTarget(ABC):
         lock = FolderLock(self._path / _LOCK)
         if not lock.acquire():
             raise TargetError(
-                f"another pull is writing to the directory {self._path.name}; wait for its end, or "
-                "choose another directory"
+                f"another pull is writing to the directory {self._path.name}; wait until it "
+                "ends or choose another directory"
             )
         try:
             self._read()
@@ -303,7 +309,7 @@ class FolderTarget(ABC):
 
     def _close(self) -> None:
         if self._lock is None:
-            return  # opening had failed
+            return  # not opened
         try:
             self._release_files()
             if self._pull is not None and not self._broken:
@@ -321,37 +327,37 @@ class FolderTarget(ABC):
         except FileNotFoundError:
             return
         try:
-            found = msgspec.json.decode(text, type=_FolderCheckpoint)
-            _check(found)
+            checkpoint = msgspec.json.decode(text, type=_FolderCheckpoint)
+            _check(checkpoint)
         except (msgspec.MsgspecError, UnicodeError, UsageError):
             raise UsageError(
-                f"{CHECKPOINT} in {self._path.name} is no checkpoint, or one of another release; "
+                f"{CHECKPOINT} in {self._path.name} is not a checkpoint of this release; "
                 "choose another directory"
             ) from None
-        if found.format != self.format:
+        if checkpoint.format != self.format:
             raise UsageError(
-                f"the directory {self._path.name} holds a pull as {found.format}, not "
-                f"{self.format}; copy to it in its own format, or choose another directory"
+                f"the directory {self._path.name} holds a pull as {checkpoint.format}, not "
+                f"{self.format}; use the same format or choose another directory"
             )
-        self._pull = found.progress
-        self._states = dict(found.progress.states)
-        self._sizes = found.sizes
-        self._groups = dict(found.groups)
-        if found.clearing:
+        self._pull = checkpoint.progress
+        self._states = dict(checkpoint.progress.states)
+        self._sizes = checkpoint.sizes
+        self._groups = dict(checkpoint.groups)
+        if checkpoint.clearing:
             self._clear()
 
-    def _look(self) -> Progress | None:
+    def _inspect(self) -> Progress | None:
         return None if self._pull is None else evolve(self._pull, states=dict(self._states))
 
-    def _begin_anew(self, progress: Progress) -> None:
+    def _begin_replacing(self, progress: Progress) -> None:
         self._pull = progress
         self._states, self._sizes, self._groups = dict(progress.states), {}, {}
         self._clearing = True
-        self._save()  # before anything goes: from here on it is the new pull that is there
+        self._save()  # before files are deleted, so that the checkpoint is never out of date
         self._clear()
 
     def _clear(self) -> None:
-        """Delete all files of records, then note that none is left."""
+        """Delete all files of records, then store that none is left."""
         ending = re.compile(rf"\.{re.escape(self.format)}(\.part)?$")
         for resource in every_resource():
             for directory, _, names in os.walk(self._path / resource, topdown=False):
@@ -360,7 +366,7 @@ class FolderTarget(ABC):
                     if ending.search(name):
                         (where / name).unlink()
                 flush_to_disk(where)
-                with suppress(OSError):  # something else is in it
+                with suppress(OSError):  # it holds other files
                     where.rmdir()
         self._rejected.clear()
         self._unsafe.clear()
@@ -374,21 +380,21 @@ class FolderTarget(ABC):
             return None
         for shard in pull.shards:
             self._cut(shard, self._sizes.get(shard.name, 0))
-        for group in self._rejected.groups:  # a record that is there is rejected no more
+        for group in self._rejected.groups:  # a stored record is no longer rejected
             self._rejected.release(group, set(map(str, self._known(group))))
         return evolve(pull, states=dict(self._states))
 
     def _begin(self, progress: Progress) -> None:
         if self._pull is not None and not any(self._sizes.values()):
-            self._load()  # nothing of it was kept
+            self._load()  # it holds no records
         elif self._pull is not None or self._holds_files():
             if self._pull is None:
-                what = "holds other files; choose an empty one"
+                reason = "holds other files; choose an empty one"
             elif is_over(evolve(self._pull, states=self._states)):
-                what = "holds a complete pull; choose an empty one for another"
+                reason = "holds a complete pull; choose an empty one"
             else:
-                what = "holds an unfinished pull; resume it, or choose an empty directory"
-            raise UsageError(f"the directory {self._path.name} {what}")
+                reason = "holds an unfinished pull; resume it, or choose an empty directory"
+            raise UsageError(f"the directory {self._path.name} {reason}")
         self._pull = progress
         self._states, self._sizes, self._groups = dict(progress.states), {}, {}
         self._save()
@@ -403,11 +409,12 @@ class FolderTarget(ABC):
             self._states.pop(name, None)
         elif name not in self._states or self._states[name].position != state.position:
             raise TargetError(
-                f"{name} was not kept up to where it should go on; begin anew in another directory"
+                f"the files of {name} end before the position to resume from; start over in "
+                "another directory"
             )
         else:
             self._states[name] = state
-        self._save()  # before anything goes: a checkpoint never speaks of what is not there
+        self._save()  # before files are cut, so that the checkpoint is never out of date
         self._cut(shard, self._sizes.get(name, 0))
 
     def _known(self, group: Group) -> list[int | str]:
@@ -423,16 +430,16 @@ class FolderTarget(ABC):
         if self._rejected.add(batch, self._pull.id if self._pull else ""):
             self._unsafe.update((self._rejected.path, self._path))
         self._append(batch, state)
-        if state.status != "open":  # it came beside its shard's own reading
+        if state.status != "open":  # its shard is already settled
             self._end(batch.shard, state)
         if batch.shard.group in self._rejected.groups:
-            ids = (valid_id(batch.shard.resource, one) for one in batch.raw)
+            ids = (valid_id(batch.shard.resource, record) for record in batch.raw)
             self._rejected.release(batch.shard.group, set(map(str, ids)))
         self._save_if_due()
 
     def _forget_rejected(self, gone: Sequence[RejectedEntry]) -> None:
-        for one in gone:
-            self._rejected.release(one.group, {one.key})
+        for entry in gone:
+            self._rejected.release(entry.group, {entry.key})
 
     def _settle(self, shard: Shard, state: ShardState) -> None:
         self._end(shard, state)
@@ -447,35 +454,35 @@ class FolderTarget(ABC):
     def _finish(self) -> None:
         self._release_files()
         if self._pull is None:
-            raise UsageError("this target knows of no pull yet: call load or begin first")
+            raise UsageError("no pull is loaded; call load or begin first")
         self._pull = evolve(self._pull, finished=True)
         self._save()
         self._rejected.tidy()
 
     def _save_if_due(self) -> None:
-        if self._clock() - self._saved >= _SEPARATE_SYNC:
+        if self._clock() - self._saved >= _CHECKPOINT_SECONDS:
             self._save()
 
     def _save(self) -> None:
-        """Make everything safe, then the checkpoint that speaks of it."""
+        """Flush all files, then write the checkpoint."""
         if self._pull is None:
             return
         for path in self._unsafe:
             flush_to_disk(path)
         self._unsafe.clear()
-        kept = _FolderCheckpoint(
+        checkpoint = _FolderCheckpoint(
             format=self.format,
             progress=evolve(self._pull, states=self._states),
             sizes=self._sizes,
             groups=list(self._groups.items()),
             clearing=self._clearing,
         )
-        replace_file(self._path / CHECKPOINT, [msgspec.json.encode(kept)])
+        replace_file(self._path / CHECKPOINT, [msgspec.json.encode(checkpoint)])
         self._saved = self._clock()
 
 
 def _check(checkpoint: _FolderCheckpoint) -> None:
-    """Raise `UsageError` for a checkpoint that no pull wrote: it names what is cut and removed."""
+    """Raise `UsageError` for an invalid checkpoint, whose names decide which files are cut."""
     check_progress(checkpoint.progress)
     shards = checkpoint.progress.shards
     names, groups = {shard.name for shard in shards}, {shard.group for shard in shards}
@@ -483,20 +490,20 @@ def _check(checkpoint: _FolderCheckpoint) -> None:
         size >= 0 for size in checkpoint.sizes.values()
     )
     if not sizes_fit or not {group for group, _ in checkpoint.groups} <= groups:
-        raise UsageError("this checkpoint speaks of what its pull does not have; begin anew")
+        raise UsageError("the checkpoint names shards that its pull does not have; start over")
 
 
 def stem_of(shard: Shard) -> str:
-    """Return a shard's part of its files' names, such as ``331107_2026-01-01..2027-01-01``."""
+    """Return the stem of a shard's file names, such as ``331107_2026-01-01..2027-01-01``."""
     place = "all" if shard.location_id is None else str(shard.location_id)
     window = (f"{shard.window[0][:10]}..{shard.window[1][:10]}",) if shard.window else ()
     return "_".join((place, *window, *(("sweep",) if shard.sweep else ())))
 
 
 def directory_of(folder: Path, shard: Shard, prefix: str) -> Path:
-    """Return the directory of a resource in a folder, and in it that of a practice if there is one.
+    """Return the directory of a resource in a folder, or of a practice within it.
 
-    The practice's name stands behind the prefix.
+    ``prefix`` stands before the practice's name.
     """
     directory = folder / shard.resource
     if shard.subdomain is None:
@@ -507,16 +514,16 @@ def directory_of(folder: Path, shard: Shard, prefix: str) -> Path:
     )
 
 
-def shorten_name(shard: Shard) -> TargetError:
-    """Make the error for files that hold less than their checkpoint says."""
+def truncated_error(shard: Shard) -> TargetError:
+    """Build the error for files that hold less than their checkpoint says."""
     return TargetError(
-        f"the files of {shard.name} hold less than the checkpoint says; were they edited? "
-        "Begin anew in another directory"
+        f"the files of {shard.name} hold less than the checkpoint says; start over in "
+        "another directory"
     )
 
 
 def private_directory(path: Path) -> None:
-    """Make a directory, and those above it, for its owner alone."""
+    """Create a directory and its parents for its owner only."""
     if not path.parent.is_dir():
         private_directory(path.parent)
     with suppress(FileExistsError):

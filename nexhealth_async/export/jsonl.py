@@ -1,13 +1,13 @@
-"""A pull copied to files of JSON lines: each record as the vendor sent it, one a line.
+"""JSON lines target: files with one record per line, as sent by the server.
 
 ::
 
     async with NexHealth() as nex:
         report = await nex.bulk.copy(["patients"], to=JsonLinesTarget("out", compression="gzip"))
 
-The records of a shard stand in ``patients/<practice>/<location>.jsonl``, where ``all`` is the whole
-practice and a window follows the location; lists of the whole account are in ``<resource>/``. A
-shard without records has no file.
+The records of a shard are in ``patients/<practice>/<location>.jsonl``. ``all`` stands for the whole
+practice, and a time window follows the location. Lists of the whole account are in ``<resource>/``.
+A shard without records has no file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
 
 from nexhealth_async._protocol.extras import extra_missing
 from nexhealth_async.errors import TargetError, UsageError
-from nexhealth_async.export.folder_target import FolderTarget, directory_of, shorten_name, stem_of
+from nexhealth_async.export.folder_target import (
+    FolderTarget,
+    directory_of,
+    stem_of,
+    truncated_error,
+)
 from nexhealth_async.export.record_ids import has_numbers, id_of
 
 if TYPE_CHECKING:
@@ -32,17 +37,22 @@ if TYPE_CHECKING:
 __all__ = ["Compression", "JsonLinesTarget"]
 
 Compression: TypeAlias = Literal["gzip", "zstd"]
-"""How files of JSON lines are compressed; ``"zstd"`` needs the extra ``zstd``."""
+"""Compression of JSON lines files; ``"zstd"`` needs the extra ``zstd``."""
 
 _ENDINGS: Final = {None: "jsonl", "gzip": "jsonl.gz", "zstd": "jsonl.zst"}
 _GZIP_LEVEL: Final = 3
 
 
 class JsonLinesTarget(FolderTarget):
-    """Copies a pull to files of JSON lines, plain or compressed; zstd needs the extra ``zstd``.
+    """Copies a pull to JSON lines files, plain or compressed.
 
-    Compressed files are made of many members, one for each batch, which every tool reads as one:
-    so what a killed process wrote last can be cut off.
+    A compressed file has one member per batch, which every tool reads as one file. So the end that
+    a killed process wrote can be cut off.
+
+    Args:
+        path: Directory of the files, which is created if it is missing.
+        compression: ``"gzip"``, ``"zstd"`` (needs the extra ``zstd``) or None.
+        clock: Clock of the checkpoints; for tests.
     """
 
     def __init__(
@@ -56,7 +66,7 @@ class JsonLinesTarget(FolderTarget):
         if compression not in _ENDINGS:
             raise UsageError('compression must be None, "gzip" or "zstd"')
         self.format: str = _ENDINGS[compression]
-        self._packing = _compression_for(compression)
+        self._compression = _compression_for(compression)
 
     def _path_of(self, shard: Shard) -> Path:
         return self._directory(shard) / f"{stem_of(shard)}.{self.format}"
@@ -69,16 +79,16 @@ class JsonLinesTarget(FolderTarget):
         if batch.raw:
             self._make_directory(shard)
             path = self._path_of(shard)
-            content = self._packing.compress(_lines(batch.raw))
+            content = self._compression.compress(_lines(batch.raw))
             self._sizes[shard.name] = _append(path, content, self._sizes.get(shard.name, 0))
             self._unsafe.add(path)
         self._states[shard.name] = state
 
     def _end(self, shard: Shard, state: ShardState) -> None:
-        """Nothing is held back."""
+        """Do nothing; all records are already written."""
 
     def _release_files(self) -> None:
-        """Nothing is held open."""
+        """Do nothing; no file stays open."""
 
     def _cut(self, shard: Shard, size: int) -> None:
         path = self._path_of(shard)
@@ -87,7 +97,7 @@ class JsonLinesTarget(FolderTarget):
         except FileNotFoundError:
             length = 0
         if length < size:
-            raise shorten_name(shard)
+            raise truncated_error(shard)
         if length == size:
             return
         if size:
@@ -100,7 +110,7 @@ class JsonLinesTarget(FolderTarget):
 
     def _ids(self, shard: Shard) -> Iterator[int | str]:
         numbers = has_numbers(shard)
-        with self._path_of(shard).open("rb") as file, self._packing.open_reader(file) as lines:
+        with self._path_of(shard).open("rb") as file, self._compression.open_reader(file) as lines:
             for line in lines:
                 id = id_of(line, numbers=numbers)
                 if id is not None:
@@ -108,7 +118,7 @@ class JsonLinesTarget(FolderTarget):
 
 
 class _LineCompression(Protocol):
-    """How lines become what is in a file, and back."""
+    """Conversion of lines to a file's content, and back."""
 
     def compress(self, lines: bytes) -> bytes: ...
     def open_reader(self, file: IO[bytes]) -> IO[bytes]: ...
@@ -139,7 +149,7 @@ class _Decompressor(Protocol):
 
 
 class _ZstdLibrary(Protocol):
-    def ZstdCompressor(self) -> _Compressor: ...  # noqa: N802 - the library's own name
+    def ZstdCompressor(self) -> _Compressor: ...  # noqa: N802 - the library's name
     def ZstdDecompressor(self) -> _Decompressor: ...  # noqa: N802 - as above
 
 
@@ -167,25 +177,25 @@ def _compression_for(compression: Compression | None) -> _LineCompression:
 
 
 def _lines(records: Sequence[bytes]) -> bytes:
-    # A server that breaks lines inside a record may do so between tokens only.
+    # Line breaks in JSON are only possible between tokens.
     return b"".join(
-        (record if b"\n" not in record and b"\r" not in record else _compact_json(record)) + b"\n"
+        (record if b"\n" not in record and b"\r" not in record else _replace_line_breaks(record))
+        + b"\n"
         for record in records
     )
 
 
-def _compact_json(record: bytes) -> bytes:
+def _replace_line_breaks(record: bytes) -> bytes:
     return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def _append(path: Path, content: bytes, size: int) -> int:
-    """Write at the end of a file that must have this size; return its new one."""
+    """Append to a file of the given size; return its new size."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         if os.fstat(handle).st_size != size:
             raise TargetError(
-                f"{path.name} was changed by somebody else while it was written; "
-                "begin anew in another directory"
+                f"{path.name} was changed by another program; start over in another directory"
             )
         left = memoryview(content)
         while left:

@@ -1,4 +1,4 @@
-"""The model classes of records, by name and by shard."""
+"""Model classes of records, by name and by shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records as rows of plain Python values, for targets that take one row after the other."""
+"""Records as rows of plain Python values, for targets that take one row at a time."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["Checks", "flat_columns", "values_of"]
 
 Checks: TypeAlias = "Callable[[FieldColumn], Check]"
-"""Returns what tells whether a target's column can hold a value; see `check_of`."""
+"""Returns a function that checks if a column can hold a value; see `check_of`."""
 
 
 def flat_columns(model: type) -> tuple[FieldColumn, ...]:
-    """Return the columns of a model's fields where structs, and lists of them, are JSON too."""
+    """Return the columns of a model's fields, with structs and lists of structs as JSON."""
     return _flat_of(model)
 
 
@@ -52,9 +52,9 @@ def values_of(
 ) -> Iterator[tuple[list[object], str | None]]:
     """Yield each record's values in the order of `flat_columns`, and its `_extra` text.
 
-    Scalars and `Money` are as they are, lists are tuples of scalars, everything else is the JSON
-    text the vendor sent. A value that its column's check refuses (for a list: any element; for
-    JSON: the text) is None, and the field is part of `_extra` as it was sent.
+    Scalars and `Money` stay as they are, lists are tuples of scalars, and other values are the JSON
+    text that the server sent. A value that fails its column's check (for a list: any element; for
+    JSON: the text) is None, and `_extra` holds the field as it was sent.
     """
     plan = _row_plan(model, checks)
     for record, data in zip(records, raw, strict=True):
@@ -86,21 +86,21 @@ def _attribute_getter(names: Sequence[str]) -> Callable[[object], tuple[object, 
 def _row_values(
     plan: _RowPlan, record: object, fields: Mapping[str, Raw]
 ) -> tuple[list[object], str | None]:
-    left: ExtraFields = find_extra_fields(plan.known, record, fields)
+    extra: ExtraFields = find_extra_fields(plan.known, record, fields)
     row = list(plan.take(record))
     for at, value in enumerate(row):
         if value is None:
             continue
         name, make = plan.makers[at]
         sent = fields.get(name)
-        row[at] = made = make(value, sent)
-        if made is None:
-            left[name] = json_of(value) if sent is None else sent
-    return row, extra_json(left)
+        row[at] = cell = make(value, sent)
+        if cell is None:
+            extra[name] = json_of(value) if sent is None else sent
+    return row, extra_json(extra)
 
 
 def _cell_maker(column: FieldColumn, checks: Checks) -> _CellMaker:
-    """Return what makes a value what its column takes; None for what it cannot hold."""
+    """Return a function that converts a value for its column; None if it does not fit."""
     check = checks(column)
     if column.kind is ColumnKind.JSON:
         return lambda value, sent: _if_valid(

@@ -1,4 +1,4 @@
-"""A pull copied to Parquet files: typed columns, nested structs, one folder for each resource.
+"""Parquet target: typed columns and nested structs, one folder for each resource.
 
 ::
 
@@ -6,14 +6,15 @@
         report = await nex.bulk.copy(["patients", "appointments"], to=ParquetTarget("out"))
 
 The files of a shard are ``patients/practice=<practice>/<location>-0000.parquet`` and so on; lists
-of the whole account are in ``<resource>/``. All files of a resource have the same columns, those of
-`nexhealth_async.export.columns`, so a resource's folder reads as one table::
+of the whole account are in ``<resource>/``. All files of a resource have the columns of
+`nexhealth_async.export.columns`, so its folder can be read as one table::
 
     duckdb.sql("from read_parquet('out/patients/**/*.parquet', hive_partitioning = true)")
     polars.scan_parquet("out/patients/", hive_partitioning=True)
     pyarrow.dataset.dataset("out/patients", partitioning="hive")
 
-A resource without any record has no file. This needs pyarrow, which the extra ``parquet`` brings.
+A resource without records has no file. The target needs pyarrow, which the extra ``parquet``
+installs.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from nexhealth_async.export.arrow_from_json import read_page, warm_up
 from nexhealth_async.export.folder_target import (
     FolderTarget,
     directory_of,
-    shorten_name,
     stem_of,
+    truncated_error,
 )
 from nexhealth_async.export.model_classes import model_of_shard
 from nexhealth_async.export.pyarrow_types import arrow, parquet
@@ -55,18 +56,18 @@ _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 16 * 2**20
 _ALL_BYTES: Final = 32 * 2**20
 _MAX_GROUPS: Final = 64
-"""Row groups of a file: what each is about stays in memory until the file is whole."""
+"""Row groups of a file; their metadata stay in memory until the file is complete."""
 
 
 @define(kw_only=True)
 class _PartFile:
-    """A file being written: what is in it, and what waits to become its next row group."""
+    """A file that is being written, with the rows of its next row group."""
 
     shard: Shard
     final: Path
     number: int
     state: ShardState
-    """How far the shard has come with what is in the file and waits."""
+    """State of the shard after the rows of this file, written and pending."""
     writer: ParquetWriter | None = None
     rows: int = 0
     groups: int = 0
@@ -76,11 +77,11 @@ class _PartFile:
 
     @property
     def temporary_path(self) -> Path:
-        """Where it is until it is whole."""
+        """Path of the file until it is complete."""
         return self.final.with_name(f".{self.final.name}.part")
 
     def writer_for(self, table: ArrowTable) -> ParquetWriter:
-        """Return what writes the file, for tables such as this."""
+        """Return the writer of the file; create it with the schema of a table."""
         if self.writer is None:
             os.close(new_private_file(self.temporary_path))
             self.writer = parquet().ParquetWriter(
@@ -92,11 +93,19 @@ class _PartFile:
 class ParquetTarget(FolderTarget):
     """Copies a pull to Parquet files.
 
-    A file appears when it is whole: with ``part_rows`` records, with 64 row groups, or at its
-    shard's end. Until then its records count as not kept: a pull that is resumed reads them again,
-    a shard with cursors from behind its last whole file, others from their start.
+    A file appears when it is complete: with ``part_rows`` records, with 64 row groups, or at the
+    end of its shard. Until then its records are not stored. A resumed pull reads them again: a
+    shard with cursors from its last complete file, other shards from their start.
 
-    What waits to be written takes 32 MiB at most, however many shards are read at once.
+    Pending rows take 32 MiB at most, regardless of the number of shards.
+
+    Args:
+        path: Directory of the files, which is created if it is missing.
+        part_rows: Rows of a file, at most.
+        clock: Clock of the checkpoints; for tests.
+
+    Raises:
+        UsageError: pyarrow is not installed.
     """
 
     format = "parquet"
@@ -109,13 +118,13 @@ class ParquetTarget(FolderTarget):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(path, clock=clock)
-        arrow()  # says what is missing at once
+        arrow()  # raises if pyarrow is missing
         self._part_rows = part_rows
         self._parts: dict[str, _PartFile] = {}
         self._waiting_bytes = 0
 
     def read_page(self, model: str, records: Sequence[Raw]) -> Steps:
-        """Make columns of a page without models, where they would be the same.
+        """Build columns of a page without models, if they would be the same.
 
         :meta private:
         """
@@ -160,10 +169,10 @@ class ParquetTarget(FolderTarget):
         if part.pending_rows >= _GROUP_ROWS or part.pending_bytes >= _GROUP_BYTES:
             self._write_group(part)
         while self._waiting_bytes > _ALL_BYTES:
-            self._write_group(max(self._parts.values(), key=lambda one: one.pending_bytes))
+            self._write_group(max(self._parts.values(), key=lambda part: part.pending_bytes))
 
     def _write_group(self, part: _PartFile) -> None:
-        """Write what waits as one row group."""
+        """Write the pending rows as one row group."""
         if not part.pending:
             return
         table = arrow().concat_tables(part.pending)
@@ -174,13 +183,13 @@ class ParquetTarget(FolderTarget):
         part.pending, part.pending_rows, part.pending_bytes = [], 0, 0
 
     def _close_part(self, shard: Shard, state: ShardState) -> None:
-        """Make a file whole and give it its name; the shard's state is then what it holds.
+        """Complete a shard's file and store the shard's state.
 
-        Records may have been left out because another shard of the group had brought them, so what
-        those hold is to be kept too.
+        If records were left out because other shards of the group had brought them, the files of
+        those shards are completed, too.
         """
         if state.duplicates:
-            for other in [one for one in self._parts.values() if one.shard.group == shard.group]:
+            for other in [part for part in self._parts.values() if part.shard.group == shard.group]:
                 self._complete_file(other)
         elif shard.name in self._parts:
             self._complete_file(self._parts[shard.name])
@@ -207,7 +216,7 @@ class ParquetTarget(FolderTarget):
                 self._complete_file(part)
 
     def _drop(self, part: _PartFile) -> None:
-        """Forget a file that is not whole, whose shard starts again anyway."""
+        """Discard an incomplete file, whose shard starts again."""
         with suppress(OSError):
             if part.writer is not None:
                 part.writer.close()
@@ -219,11 +228,11 @@ class ParquetTarget(FolderTarget):
         if shard.name in self._parts:
             self._drop(self._parts[shard.name])
         directory = self._directory(shard)
-        number = re.compile(rf"(\.)?{re.escape(stem_of(shard))}-(\d{{4,}})\.parquet(?(1)\.part)")
-        found = set[int]()
+        pattern = re.compile(rf"(\.)?{re.escape(stem_of(shard))}-(\d{{4,}})\.parquet(?(1)\.part)")
+        numbers = set[int]()
         with suppress(FileNotFoundError):
             for path in directory.iterdir():
-                match = number.fullmatch(path.name)
+                match = pattern.fullmatch(path.name)
                 if match is None:
                     continue
                 if match[1] or int(match[2]) >= size:
@@ -231,9 +240,9 @@ class ParquetTarget(FolderTarget):
                     self._unsafe.discard(path)
                     self._unsafe.add(directory)
                 else:
-                    found.add(int(match[2]))
-        if len(found) < size:
-            raise shorten_name(shard)
+                    numbers.add(int(match[2]))
+        if len(numbers) < size:
+            raise truncated_error(shard)
 
     def _ids(self, shard: Shard) -> Iterator[int | str]:
         if "id" not in schema_of(model_of_shard(shard)).names:

@@ -1,8 +1,8 @@
-"""A model's columns in PostgreSQL, and its rows as ``COPY`` takes them.
+"""Column types of a model's table in PostgreSQL, and its rows for ``COPY``.
 
-Amounts of money are two columns, ``<name>_amount`` and ``<name>_currency``; lists of scalars are
-arrays; whatever else has parts is ``jsonb``. ``_extra`` is ``json``: it keeps what the vendor sent
-letter by letter, also what ``jsonb`` and text cannot hold, such as the character NUL.
+An amount of money is two columns, ``<name>_amount`` and ``<name>_currency``. Lists of scalars are
+arrays, and other nested values are ``jsonb``. ``_extra`` is ``json``, which keeps the JSON as it
+was sent, including values that ``jsonb`` and text cannot hold, such as the character NUL.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _NOT_IN_JSONB: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_MAX_BIGINT: Final = 100
-"""Powers of ten an amount may have; what is beyond is no amount of money."""
+_MAX_EXPONENT: Final = 100
+"""Largest power of ten of an amount of money, in both directions."""
 
 
 @cache
@@ -64,9 +64,10 @@ def _types(column: FieldColumn) -> dict[str, str]:
 
 
 def changes(table: str, current: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
-    """Return the statements that give a table what it lacks.
+    """Return the statements that add missing columns to a table; other columns stay.
 
-    Columns that nobody wants stay. One whose type is another is a `TargetError`.
+    Raises:
+        TargetError: A column has another type.
     """
     for name, kind in expected.items():
         if current.get(name, kind) != kind:
@@ -80,18 +81,22 @@ def changes(table: str, current: Mapping[str, str], expected: Mapping[str, str])
 
 def rows_of(batch: Batch, model: type, pull: str, number: int) -> Iterator[Row]:
     """Yield the batch's rows in the order of `types_of`."""
-    moneys = [
+    money_indexes = [
         at for at, column in enumerate(flat_columns(model)) if column.kind is ColumnKind.MONEY
     ]
     practice = practice_of(batch.shard.subdomain)
     columns = [column.name for column in flat_columns(model)]
-    is_named = batch.shard.subdomain is None and "subdomain" in columns
-    named = columns.index("subdomain") if is_named else None
+    names_practice = batch.shard.subdomain is None and "subdomain" in columns
+    at_subdomain = columns.index("subdomain") if names_practice else None
     for values, extra in values_of(model, batch.records, batch.raw, checks=check_of):
-        of_row = practice if named is None else practice_of(cast("str | None", values[named]))
-        for at in reversed(moneys):
+        row_practice = (
+            practice
+            if at_subdomain is None
+            else practice_of(cast("str | None", values[at_subdomain]))
+        )
+        for at in reversed(money_indexes):
             values[at : at + 1] = _amount_and_currency(values[at])
-        yield (of_row, *values, None if extra is None else json_value(extra), pull, number)
+        yield (row_practice, *values, None if extra is None else json_value(extra), pull, number)
 
 
 def _amount_and_currency(value: object) -> Sequence[object]:
@@ -102,7 +107,7 @@ def _amount_and_currency(value: object) -> Sequence[object]:
 
 
 def check_of(column: FieldColumn) -> Check:
-    """Return what tells whether a column can hold a value that is not None."""
+    """Return a function that checks if a column can hold a value other than None."""
     return _CHECKS.get(column.kind) or columns.check_of(column)
 
 
@@ -114,8 +119,8 @@ def _is_amount(value: object) -> bool:
     if not isinstance(value, Money):
         return False
     exponent = value.amount.as_tuple().exponent
-    fine = isinstance(exponent, int) and exponent >= -_MAX_BIGINT
-    return fine and value.amount.adjusted() <= _MAX_BIGINT and _is_text(value.currency)
+    in_range = isinstance(exponent, int) and exponent >= -_MAX_EXPONENT
+    return in_range and value.amount.adjusted() <= _MAX_EXPONENT and _is_text(value.currency)
 
 
 def _is_jsonb(value: object) -> bool:
@@ -123,7 +128,7 @@ def _is_jsonb(value: object) -> bool:
         return False
     text = cast("str", value)
     found = _NOT_IN_JSONB.search(text)
-    while found is not None and found[0] in "\n\r\t":  # between values; inside they are escaped
+    while found is not None and found[0] in "\n\r\t":  # between values; escaped inside strings
         found = _NOT_IN_JSONB.search(text, found.end())
     return found is None
 
@@ -137,7 +142,7 @@ _CHECKS: Final = {
 
 
 def json_value(text: str) -> str:
-    """Return JSON as it is; what is none by the book becomes a text in JSON."""
+    """Return JSON text as it is, or as a JSON string if it is not valid JSON."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):

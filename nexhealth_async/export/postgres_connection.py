@@ -1,10 +1,10 @@
-"""A connection to PostgreSQL that comes back: the one module that speaks to asyncpg.
+"""A PostgreSQL connection that is re-established; the only module that uses asyncpg.
 
-Each transaction is all or nothing and such as may be repeated, so one that met a lost connection is
-done again on a new one. The lock against other writers belongs to the connection: it is taken again
-with it, and a transaction checks that nobody began another pull meanwhile. The workers of a fleet
-share the lock with each other, and free what one of them holds that stands still: its machine was
-suspended, say, in the middle of a transaction.
+Every transaction can be repeated, so one that lost its connection runs again on a new one. The lock
+against other writers belongs to the connection and is taken again with it; a transaction checks
+that no other pull has begun meanwhile. The workers of a fleet share the lock. They terminate the
+connection of a worker that blocks them and no longer responds, for example because its machine was
+suspended during a transaction.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ __all__ = ["AdvisoryLock", "Connection", "DatabaseLink"]
 
 T = TypeVar("T")
 AdvisoryLock: TypeAlias = Literal["alone", "shared", "none"]
-"""Who else may write meanwhile: nobody, others who share, or anybody, for who only reads."""
+"""Other writers allowed at the same time: none, other sharers, or all (for readers)."""
 
 _RETRY_DELAYS: Final = (0.1, 0.5, 2.0, 5.0)
-"""Seconds to wait before a transaction is tried again."""
-_AT_FIRST: Final = (0.1, 0.5)
+"""Seconds to wait before a transaction is retried."""
+_OPEN_DELAYS: Final = (0.1, 0.5)
 _TIMEOUT: Final = 30.0
 _CLASS: Final = 1_852_143_719
-"""Tells our advisory locks from those of other programs."""
+"""Class of our advisory locks, which separates them from those of other programs."""
 _TAKE_LOCK: Final[dict[AdvisoryLock, str]] = {
     "alone": "select pg_try_advisory_lock($1, hashtext(current_schema()))",
     "shared": "select pg_try_advisory_lock_shared($1, hashtext(current_schema()))",
     "none": "select $1::integer is not null",
 }
 _NAME: Final = "nexhealth_async"
-_STILL_LOCKED: Final = 10.0
-"""Seconds after which a worker that stands still within a transaction loses it, and its locks."""
-_WATCH: Final = 5.0
-"""Seconds between two looks at who keeps a worker waiting."""
-_FREE: Final = (
+_MAX_UNRESPONSIVE: Final = 10.0
+"""Seconds after which an unresponsive worker loses its transaction and its locks."""
+_WATCH_INTERVAL: Final = 5.0
+"""Seconds between two checks for connections that block a worker."""
+_TERMINATE_BLOCKERS: Final = (
     "select pg_terminate_backend(pid) from pg_stat_activity where pid = any(pg_blocking_pids($1)) "
     "and application_name = $2 and usename = current_user and wait_event = 'ClientRead' "
     "and state_change < now() - make_interval(secs => $3)"
 )
-"""The limit on idling does not count between the messages of one statement."""
+"""Needed because the idle limit does not apply between the messages of one statement."""
 _FIRST_DAY: Final = date(2000, 1, 1)
-_FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_FIRST_TIMESTAMP: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _TRANSIENT_ERRORS: Final = ("08", "25P03", "40", "53", "57")
-"""Errors that pass: connection, too long idle, deadlock, resources, an operator's doing."""
+"""SQLSTATE prefixes of temporary errors: connection, idle limit, deadlock, resources, operator."""
 
 
 class Connection(Protocol):
-    """What is used of an asyncpg connection."""
+    """The used part of an asyncpg connection."""
 
     async def execute(self, query: str, *args: object) -> str:
-        """Run a statement; returns its tag, such as ``DELETE 3``."""
+        """Run a statement and return its tag, such as ``DELETE 3``."""
         ...
 
     async def executemany(self, command: str, args: Sequence[Row], /) -> None:
@@ -97,34 +97,34 @@ class Connection(Protocol):
         schema: str,
         encoder: Callable[[date], tuple[int]],
         decoder: Callable[[tuple[int]], object],
-        format: str,  # noqa: A002 - asyncpg's own
+        format: str,  # noqa: A002 - asyncpg's name
     ) -> None:
-        """Write and read a type by functions of ours."""
+        """Set the functions that encode and decode a type."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[object]:
-        """Begin; commit at the end, or roll back."""
+        """Begin a transaction; commit it at the end, or roll back."""
         ...
 
     def get_server_pid(self) -> int:
-        """Return the number of the server's process."""
+        """Return the id of the server's process."""
         ...
 
     def is_closed(self) -> bool:
-        """Tell whether the connection is gone."""
+        """Return True if the connection is closed."""
         ...
 
-    async def close(self, *, timeout: float) -> None:  # noqa: ASYNC109 - asyncpg's own
-        """Say goodbye."""
+    async def close(self, *, timeout: float) -> None:  # noqa: ASYNC109 - asyncpg's name
+        """Close the connection."""
         ...
 
     def terminate(self) -> None:
-        """Go without a word."""
+        """Drop the connection without a message to the server."""
         ...
 
 
 class _AsyncPG(Protocol):
-    """What is used of the module."""
+    """The used part of the module."""
 
     PostgresError: type[Exception]
     InterfaceError: type[Exception]
@@ -134,11 +134,11 @@ class _AsyncPG(Protocol):
 
 
 class _TransientError(TargetError):
-    """Something that may be gone at the next try."""
+    """An error that may not occur again."""
 
 
 class DatabaseLink:
-    """Runs transactions in one schema of one database, by default alone in it among its kind."""
+    """Runs transactions in one schema of one database, by default as its only writer."""
 
     def __init__(self, url: str, schema: str, lock: AdvisoryLock = "alone") -> None:
         self._url = url
@@ -151,35 +151,35 @@ class DatabaseLink:
         self._opened = False
 
     async def open(self) -> None:
-        """Connect and take the lock, which a pull that was killed may hold for a moment yet."""
+        """Connect and take the lock, which a killed pull may hold for a moment."""
         if self._opened:
-            raise SessionStateError("this target is open already; one pull at a time uses it")
-        await _retry(self._connect, _AT_FIRST)
+            raise SessionStateError("this target is already open; use it for one pull at a time")
+        await _retry(self._connect, _OPEN_DELAYS)
         self._opened = True
 
     async def aclose(self) -> None:
-        """Let go of the connection and, with it, of the lock."""
+        """Close the connection, which releases the lock."""
         self._opened = False
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
                 await connection.close(timeout=5.0)
-            except Exception:  # noqa: BLE001 - it is gone either way
+            except Exception:  # noqa: BLE001 - the connection ends in any case
                 connection.terminate()
 
     @property
     def staged(self) -> set[str]:
-        """Temporary tables that the present connection has; a new one has none."""
+        """Temporary tables of the current connection; a new connection has none."""
         return self._staged
 
     async def transact(self, action: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do something in one transaction, again if the connection was lost meanwhile."""
+        """Run a function in one transaction; retry it if the connection was lost."""
         if not self._opened:
             raise SessionStateError("this target is not open; use `async with target:`")
         return await _retry(lambda: self._once(action), _RETRY_DELAYS)
 
     async def run_outside(self, action: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do something in one transaction on a connection of its own that keeps nobody out."""
+        """Run a function in one transaction on a separate connection without a lock."""
         link = DatabaseLink(self._url, self._schema, "none")
         try:
             await link.open()
@@ -197,17 +197,17 @@ class DatabaseLink:
                 return await action(connection)
         except TargetError:
             raise
-        except self._schema_conflict as error:
+        except self._foreign_errors as error:
             failure = self._translate_error(error, lost=connection.is_closed())
         raise failure
 
     @asynccontextmanager
     async def _watch_lock(self, connection: Connection) -> AsyncGenerator[None]:
-        """Free what a worker has locked that stands still, should a worker wait for it."""
+        """End unresponsive workers that block this one during a transaction."""
         if self._lock != "shared":
             yield
             return
-        watch = asyncio.create_task(self._free(connection.get_server_pid()))
+        watch = asyncio.create_task(self._terminate_blockers(connection.get_server_pid()))
         try:
             yield
         finally:
@@ -215,12 +215,14 @@ class DatabaseLink:
             with CancelScope(shield=True):
                 await asyncio.wait([watch])
 
-    async def _free(self, waiting: int) -> None:
-        """End the connections of those who keep a connection waiting and stand still themselves."""
+    async def _terminate_blockers(self, waiting: int) -> None:
+        """Terminate unresponsive connections that block a connection."""
         while True:
-            await asyncio.sleep(_WATCH)
-            with suppress(TargetError):  # the next look may succeed
-                await self.run_outside(lambda db: db.fetch(_FREE, waiting, _NAME, _STILL_LOCKED))
+            await asyncio.sleep(_WATCH_INTERVAL)
+            with suppress(TargetError):  # the next check may succeed
+                await self.run_outside(
+                    lambda db: db.fetch(_TERMINATE_BLOCKERS, waiting, _NAME, _MAX_UNRESPONSIVE)
+                )
 
     async def _connect(self) -> Connection:
         self._connection, self._staged = None, set()
@@ -237,10 +239,10 @@ class DatabaseLink:
             )
         except (ValueError, TypeError):
             failure = InvalidArgumentError(
-                "an option in the address of the PostgreSQL database is not understood; "
-                "leave it out, or see asyncpg's documentation for what it takes"
+                "an option in the PostgreSQL URL is not valid; remove it, or see asyncpg's "
+                "documentation"
             )
-        except self._schema_conflict as error:
+        except self._foreign_errors as error:
             failure = self._translate_error(error, lost=True, refused="the login")
         else:
             await self._prepare(connection)
@@ -251,11 +253,13 @@ class DatabaseLink:
     def _statement_timeout(self) -> dict[str, str]:
         shared = self._lock == "shared"
         return (
-            {"idle_in_transaction_session_timeout": f"{_STILL_LOCKED * 1000:.0f}"} if shared else {}
+            {"idle_in_transaction_session_timeout": f"{_MAX_UNRESPONSIVE * 1000:.0f}"}
+            if shared
+            else {}
         )
 
     async def _prepare(self, connection: Connection) -> None:
-        """Make the schema, take the lock and set the codecs of a new connection."""
+        """Create the schema, take the lock and set the codecs of a new connection."""
         try:
             if self._lock != "none" and not await connection.fetchval(
                 "select to_regnamespace($1)", quote_identifier(self._schema)
@@ -264,23 +268,24 @@ class DatabaseLink:
                     f"create schema if not exists {quote_identifier(self._schema)}"
                 )
             await _set_codecs(connection)
-            alone = await connection.fetchval(_TAKE_LOCK[self._lock], _CLASS)
+            is_locked = await connection.fetchval(_TAKE_LOCK[self._lock], _CLASS)
         except BaseException as error:
             connection.terminate()
-            if not isinstance(error, self._schema_conflict):
+            if not isinstance(error, self._foreign_errors):
                 raise
             failure: TargetError = self._translate_error(error, lost=connection.is_closed())
         else:
-            if alone:
+            if is_locked:
                 return
             connection.terminate()
             failure = _TransientError(
-                "another pull is writing to this schema; wait for it, or choose another schema"
+                "another pull is writing to this schema; wait until it ends, or choose another "
+                "schema"
             )
         raise failure
 
     @property
-    def _schema_conflict(self) -> tuple[type[Exception], ...]:
+    def _foreign_errors(self) -> tuple[type[Exception], ...]:
         library = self._library
         return (
             library.PostgresError,
@@ -290,46 +295,46 @@ class DatabaseLink:
         )
 
     def _translate_error(
-        self, error: BaseException, *, lost: bool, refused: str = "to do this"
+        self, error: BaseException, *, lost: bool, refused: str = "the operation"
     ) -> TargetError:
-        """Say what happened without the server's words, which may quote values."""
+        """Build an error without the server's text, which may quote values."""
         code = str(getattr(error, "sqlstate", None) or "")
         server = self._place.server
         if isinstance(error, OSError):
             return _TransientError(
                 f"{server} cannot be reached or is not ready: "
                 f"{_connection_error(error, self._place)}; "
-                "check the address, and that it runs"
+                "check the URL and that the server runs"
             )
-        what = _CODEC_TYPES.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
+        reason = _EXPLANATIONS.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
         if code.startswith(_TRANSIENT_ERRORS) or (lost and not code):
-            return _TransientError(f"{server} cannot be reached or is not ready: {what}")
-        if code == _NOT_PROVED and not self._place.has_password:
-            what = "no password was given; set PGPASSWORD, or use a password file"
-        return TargetError(f"{server} refused {refused}: {what}")
+            return _TransientError(f"{server} cannot be reached or is not ready: {reason}")
+        if code == _LOGIN_FAILED and not self._place.has_password:
+            reason = "no password was given; set PGPASSWORD, or use a password file"
+        return TargetError(f"{server} refused {refused}: {reason}")
 
 
-_NOT_PROVED: Final = "28P01"
-_CODEC_TYPES: Final = {
-    "3D000": "there is no such database",
-    "28000": "the user is not let in",
-    _NOT_PROVED: "the user or the password is wrong",
-    "42501": "the user may not do this",
+_LOGIN_FAILED: Final = "28P01"
+_EXPLANATIONS: Final = {
+    "3D000": "the database does not exist",
+    "28000": "the user is not allowed to log in",
+    _LOGIN_FAILED: "the user or the password is wrong",
+    "42501": "the user lacks the permission",
     "53100": "its disk is full",
     "53300": "it has too many connections",
 }
-"""By SQLSTATE, what people meet when they set a pull up."""
+"""Explanations of frequent errors, by SQLSTATE."""
 
 
 def _connection_error(error: OSError, place: DatabaseAddress) -> str:
-    """Say what became of a connection."""
+    """Describe a connection error."""
     match error:
         case FileNotFoundError() if not place.hosts.startswith("/"):
-            return "a file that its address names is not there"
+            return "a file in its URL does not exist"
         case ConnectionRefusedError() | FileNotFoundError():
             return "nothing listens there"
         case socket.gaierror():
-            return "its host has no address"
+            return "its host name cannot be resolved"
         case TimeoutError():
             return "it does not answer in time"
         case ssl.SSLError():
@@ -343,7 +348,7 @@ def _connection_error(error: OSError, place: DatabaseAddress) -> str:
 
 
 async def _retry(action: Callable[[], Awaitable[T]], delays: Sequence[float]) -> T:
-    """Do something again, after a pause, where what prevented it may have passed."""
+    """Run a function; retry it after a pause if its error is temporary."""
     for pause in delays:
         with suppress(_TransientError):
             return await action()
@@ -352,7 +357,7 @@ async def _retry(action: Callable[[], Awaitable[T]], delays: Sequence[float]) ->
         return await action()
     except _TransientError as error:
         failure = TargetError(error.message)
-    raise failure  # with nothing behind it
+    raise failure  # without a cause
 
 
 def _asyncpg() -> _AsyncPG:
@@ -363,7 +368,7 @@ def _asyncpg() -> _AsyncPG:
 
 
 async def _set_codecs(connection: Connection) -> None:
-    """Write the first and the last of Python's days as they are: asyncpg makes them infinite."""
+    """Set codecs for the first and last dates of Python, which asyncpg would turn into infinity."""
     await connection.set_type_codec(
         "date",
         schema="pg_catalog",
@@ -380,6 +385,6 @@ async def _set_codecs(connection: Connection) -> None:
     )
 
 
-def _microseconds(moment: date) -> tuple[int]:
-    since = cast("datetime", moment) - _FIRST_MOMENT
+def _microseconds(timestamp: date) -> tuple[int]:
+    since = cast("datetime", timestamp) - _FIRST_TIMESTAMP
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)

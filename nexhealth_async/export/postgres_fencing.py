@@ -1,7 +1,7 @@
-"""Fencing numbers in PostgreSQL, each function within a transaction.
+"""Fencing numbers of shards in PostgreSQL; each function runs within a transaction.
 
-Whoever writes locks the shard's row first and looks at its fence. So nobody can take the shard
-between that look and the commit, and a writer that was overtaken finds it out before it writes.
+A writer locks the shard's row first and compares its fence. So nobody can claim the shard between
+the comparison and the commit, and a writer that lost its claim fails before it writes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nexhealth_async.bulk.target_support import (
 )
 from nexhealth_async.errors import UsageError
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export import postgres_sql
 from nexhealth_async.export.postgres_connection import Connection
 from nexhealth_async.export.state_tables import practice_of, state_row
 
@@ -91,9 +91,10 @@ _SHARED: Final = (
 
 
 async def read_claim(db: Connection, pull: str, name: str) -> ShardClaim | None:
-    """Return a shard and how it stands; None if another pull was begun, or none ever was.
+    """Return a shard and its state; None if there is no pull or another one has begun.
 
-    The shard is the one that was planned, whoever asks for it.
+    Raises:
+        UsageError: The stored shard is not the one that was planned.
     """
     if await db.fetchval(_SHARED) is None:
         return None
@@ -105,16 +106,16 @@ async def read_claim(db: Connection, pull: str, name: str) -> ShardClaim | None:
     )
     shard = _shard(text)
     if shard.name != name:
-        raise UsageError(f"what is kept of {name} is another part of the pull; begin anew")
-    kept = _state(state)
-    if kept is not None:
-        check_state(shard, kept)
+        raise UsageError(f"the stored shard {name} does not match its name; start over")
+    shard_state = _state(state)
+    if shard_state is not None:
+        check_state(shard, shard_state)
     return ShardClaim(
         pull=pull,
         shard=shard,
         number=number,
         started=datetime.fromisoformat(started),
-        state=kept,
+        state=shard_state,
         holder=_holder(*holder),
         reading=_reading(reading),
         origin=origin_from_json(origin),
@@ -122,16 +123,16 @@ async def read_claim(db: Connection, pull: str, name: str) -> ShardClaim | None:
 
 
 async def claim_shard(db: Connection, claim: ShardClaim, owner: str) -> ShardClaim | None:
-    """Give a shard the next fence, and cut it back to where it can go on."""
+    """Give a shard the next fence, and reset it to the position from which it can resume."""
     row = await db.fetchrow(_TAKE, claim.pull, claim.shard.name, claim.holder.fence, owner)
     if row is None:
         return None
     fence, text = cast("tuple[int, str | None]", tuple(row))
-    state = _state(text)  # its holder may have written since it was seen
+    state = _state(text)  # its holder may have written meanwhile
     if state is not None:
         check_state(claim.shard, state)
     if state is not None and state.position is None:
-        await work.rewind(db, claim.shard, (claim.pull, claim.number))
+        await postgres_sql.rewind(db, claim.shard, (claim.pull, claim.number))
         state = None
     if state is not None:
         state = evolve(state, status="open", error=None)
@@ -139,19 +140,19 @@ async def claim_shard(db: Connection, claim: ShardClaim, owner: str) -> ShardCla
 
 
 async def lock_claim(db: Connection, claim: ShardClaim) -> bool:
-    """Keep others from taking a shard until the commit; False if one has taken it."""
+    """Lock a shard until the commit; return False if another worker has claimed it."""
     return await db.fetchval(_HOLD, claim.pull, claim.shard.name, claim.holder.fence) is True
 
 
 async def save_state(db: Connection, claim: ShardClaim, state: ShardState) -> None:
-    """Keep how far a shard has come that is held."""
+    """Store the state of a claimed shard."""
     await db.execute(_KEEP, claim.pull, claim.shard.name, *state_row(state))
 
 
 async def group_states(db: Connection, pull: str, group: Group) -> States:
-    """Return how all shards of a group stand."""
-    first, behind = f"{group.name}/", f"{group.name}0"  # "0" is what follows "/"
-    rows = await db.fetch(_GROUP, pull, first, behind)
+    """Return the states of all shards of a group."""
+    first, end = f"{group.name}/", f"{group.name}0"  # "0" follows "/"
+    rows = await db.fetch(_GROUP, pull, first, end)
     return [
         (_shard(text), _state(state)) for text, state in cast("list[tuple[str, str | None]]", rows)
     ]
@@ -160,28 +161,28 @@ async def group_states(db: Connection, pull: str, group: Group) -> States:
 async def complete(
     db: Connection, claim: ShardClaim, group: Group, watermark: datetime, *, whole: bool
 ) -> int | None:
-    """Complete a group unless that was done, or the pull is no longer the last one."""
+    """Complete a group, unless it is complete or the pull is no longer the last one."""
     await db.execute(_ONE_BY_ONE)
     key = (group.resource, practice_of(group.subdomain))
-    pull = await work.load_without_shards(db)
+    pull = await postgres_sql.load_without_shards(db)
     if pull is None or pull.id != claim.pull:
         return None
-    kept = cast("str | None", await db.fetchval(_WATERMARK, *key))
-    if kept is not None and datetime.fromisoformat(kept) == watermark:
+    stored = cast("str | None", await db.fetchval(_WATERMARK, *key))
+    if stored is not None and datetime.fromisoformat(stored) == watermark:
         return None
-    return await work.complete(db, group, pull, watermark, whole=whole)
+    return await postgres_sql.complete(db, group, pull, watermark, whole=whole)
 
 
 async def finish(db: Connection, pull: str) -> bool:
-    """Keep that a pull has ended if all of it is done."""
+    """Store that a pull has ended, if all its shards are done."""
     return await db.execute(_FINISH, pull) == "UPDATE 1"
 
 
 async def overview(db: Connection) -> PullOverview | None:
-    """Return the last pull with who has its shards."""
+    """Return the last pull with the holders of its shards."""
     if await db.fetchval(_SHARED) is None:
         return None
-    progress = await work.load(db)
+    progress = await postgres_sql.load(db)
     if progress is None:
         return None
     rows = cast("list[tuple[str, object, object, object]]", await db.fetch(_HOLDERS))
@@ -193,8 +194,8 @@ async def overview(db: Connection) -> PullOverview | None:
 
 
 async def keep_reading(db: Connection, pull: str, reading: ReadOptions) -> None:
-    """Keep how the shards of a pull are read."""
-    await work.add_reading_column(db)
+    """Store the read options of a pull."""
+    await postgres_sql.add_reading_column(db)
     await db.execute(_KEEP_READING, pull, msgspec.json.encode(reading).decode())
 
 
@@ -214,10 +215,12 @@ def _reading(text: str | None) -> ReadOptions:
     try:
         return msgspec.json.decode(text, type=ReadOptions)
     except (msgspec.MsgspecError, UnicodeError):
-        raise UsageError("how this pull is read was kept by another release; begin anew") from None
+        raise UsageError(
+            "another release stored the read options of this pull; start over"
+        ) from None
 
 
 def _holder(*row: object) -> ClaimHolder:
     fence, owner, touched = cast("tuple[int, str | None, str | None]", row)
-    moment = None if touched is None else datetime.fromisoformat(touched)
-    return ClaimHolder(fence=fence, owner=owner, touched=moment)
+    last_write = None if touched is None else datetime.fromisoformat(touched)
+    return ClaimHolder(fence=fence, owner=owner, touched=last_write)

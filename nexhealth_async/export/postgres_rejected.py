@@ -1,7 +1,7 @@
-"""Rejected records in PostgreSQL: each function within a transaction.
+"""Rejected records in PostgreSQL; each function runs within a transaction.
 
-Whoever rejects a record locks the table first, and whoever writes rows removes their rejected
-records before the rows are touched: so of two workers that meet the same record, one waits.
+A worker that rejects a record locks the table first, and a worker that writes rows removes their
+rejected records before it changes the rows. So of two workers with the same record, one waits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _JSON: Final = sql.NAMES.index("record")
 
 
 async def make_table(db: Connection) -> None:
-    """Make the table of rejected records."""
+    """Create the table of rejected records."""
     await db.execute(sql.CREATE)
     await db.execute(_KEY)
 
@@ -53,18 +53,18 @@ async def lock(db: Connection) -> None:
 
 
 async def reject(db: Connection, batch: Batch, pull: str) -> None:
-    """Keep what a batch could not bring, and remove the rows that it would have replaced."""
-    refusals = sql.RejectedRows.of(batch, pull)
-    rows = [(*row[:_JSON], json_value(str(row[_JSON])), *row[_JSON + 1 :]) for row in refusals.rows]
+    """Store a batch's rejected records, and delete the rows that they would have replaced."""
+    rejected = sql.RejectedRows.of(batch, pull)
+    rows = [(*row[:_JSON], json_value(str(row[_JSON])), *row[_JSON + 1 :]) for row in rejected.rows]
     await db.executemany(_ADD, rows)
-    if refusals.ids:
-        kind = "bigint" if isinstance(refusals.ids[0], int) else "text"
-        statement = sql.remove_rows(refusals.resource, f"= any($2::{kind}[])")
-        await db.execute(statement, refusals.practice, list(refusals.ids))
+    if rejected.ids:
+        kind = "bigint" if isinstance(rejected.ids[0], int) else "text"
+        statement = sql.remove_rows(rejected.resource, f"= any($2::{kind}[])")
+        await db.execute(statement, rejected.practice, list(rejected.ids))
 
 
 async def release(db: Connection, resource: str, table: str) -> None:
-    """Remove the rejected records that a staged table holds as rows."""
+    """Remove the rejected records that are rows of a staged table."""
     await db.execute(sql.release(resource, table), resource)
 
 
@@ -75,7 +75,7 @@ async def read(db: Connection) -> list[RejectedEntry]:
     return sql.entries_from(await db.fetch(sql.READ))
 
 
-async def forget(db: Connection, gone: Sequence[RejectedEntry]) -> None:
-    """Remove rejected records, except those that another pull has read meanwhile."""
-    if gone:
-        await db.executemany(sql.FORGET, sql.forget_rows(gone))
+async def forget(db: Connection, entries: Sequence[RejectedEntry]) -> None:
+    """Remove rejected records, except those that another pull has updated meanwhile."""
+    if entries:
+        await db.executemany(sql.FORGET, sql.forget_rows(entries))

@@ -1,4 +1,4 @@
-"""A pull copied to PostgreSQL by many processes at once: what the workers of a fleet write to."""
+"""PostgreSQL target of a fleet, written to by many processes at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nexhealth_async.bulk import (
     ShardState,
     States,
 )
-from nexhealth_async.export import postgres_fencing as fences
+from nexhealth_async.export import postgres_fencing as fencing
 from nexhealth_async.export import postgres_rejected as rejected
-from nexhealth_async.export import postgres_sql as work
+from nexhealth_async.export import postgres_sql
 from nexhealth_async.export.model_classes import model_of
 from nexhealth_async.export.postgres_connection import Connection, DatabaseLink
 from nexhealth_async.export.state_tables import is_keyed
@@ -29,11 +29,11 @@ __all__ = ["SharedPostgres"]
 
 
 class SharedPostgres:
-    """One schema of a PostgreSQL database, written to by the workers of a fleet.
+    """One schema of a PostgreSQL database that the workers of a fleet write to.
 
-    Made by `nexhealth_async.export.postgres.PostgresTarget.shared`. Any number of them may be open
-    at a time; a pull by a single process, which wants the schema for itself, is kept out
-    meanwhile. Raises `TargetError` as `PostgresTarget` does.
+    `nexhealth_async.export.postgres.PostgresTarget.shared` creates it. Any number may be open at a
+    time. They lock out a pull by a single process, which needs the schema for itself. Errors are
+    those of `PostgresTarget`.
     """
 
     def __init__(self, url: str, *, schema: str = "public") -> None:
@@ -42,55 +42,55 @@ class SharedPostgres:
         self._ready: set[str] = set()
 
     def __repr__(self) -> str:
-        """Show the schema; the address may hold a password."""
+        """Show the schema; the URL may hold a password."""
         return f"<{type(self).__name__} schema {self._schema}>"
 
     @strip_traceback
     async def open(self) -> None:
-        """Connect, and lock out whoever wants to write alone."""
+        """Connect, and lock out pulls by a single process."""
         await self._link.open()
 
     @strip_traceback
     async def aclose(self) -> None:
-        """Let go of the connection and of the lock."""
+        """Close the connection, which releases the lock."""
         self._ready = set()
         with CancelScope(shield=True):
             await self._link.aclose()
 
     @strip_traceback
     async def inspect(self, pull: str, shard: str) -> ShardClaim | None:
-        """Return a shard, by its name, and how it stands; None if another pull was begun."""
-        return await self._link.transact(lambda db: fences.read_claim(db, pull, shard))
+        """Return a shard by name, with its state; None if another pull has begun."""
+        return await self._link.transact(lambda db: fencing.read_claim(db, pull, shard))
 
     @strip_traceback
     async def claim(self, claim: ShardClaim, owner: str) -> ShardClaim | None:
-        """Take a shard as it was seen; None if another was faster.
+        """Claim a shard in the state that was read; None if another worker was faster.
 
-        Unless it goes on from a place, its rows count as not seen by this pull.
+        Unless the shard resumes from a position, its rows are marked as not seen by this pull.
         """
-        return await self._link.transact(lambda db: fences.claim_shard(db, claim, owner))
+        return await self._link.transact(lambda db: fencing.claim_shard(db, claim, owner))
 
     @strip_traceback
     async def write(self, claim: ShardClaim, batch: Batch, state: ShardState) -> bool:
-        """Keep a batch and how far its shard has come; False if another has the shard now."""
+        """Store a batch and the state of its shard; False if another worker has claimed it."""
         key = (claim.pull, claim.number)
         resource, model = batch.shard.resource, model_of(batch.model)
-        rows = await to_thread.run_sync(work.rows, batch, model, key)
-        unsure = False
+        rows = await to_thread.run_sync(postgres_sql.rows, batch, model, key)
+        may_be_stored = False
 
         async def replace(db: Connection) -> bool:
-            nonlocal unsure
-            if rows:  # before anything is locked that others need
-                await work.stage(db, resource, model, rows, self._link.staged)
-            if not await fences.lock_claim(db, claim):
+            nonlocal may_be_stored
+            if rows:  # before locks are taken that others need
+                await postgres_sql.stage(db, resource, model, rows, self._link.staged)
+            if not await fencing.lock_claim(db, claim):
                 return False
-            if unsure and await work.is_kept(db, key, state):
-                return True  # only the answer was lost, and rows without ids must not come twice
-            unsure = not is_keyed(model)
+            if may_be_stored and await postgres_sql.is_kept(db, key, state):
+                return True  # committed before; rows without ids must not be added twice
+            may_be_stored = not is_keyed(model)
             if resource not in self._ready:
-                await work.make_ready(db, resource, model)
-            await work.merge_batch(db, batch, model, rows, claim.pull)
-            await fences.save_state(db, claim, state)
+                await postgres_sql.make_ready(db, resource, model)
+            await postgres_sql.merge_batch(db, batch, model, rows, claim.pull)
+            await fencing.save_state(db, claim, state)
             return True
 
         kept = await self._link.transact(replace)
@@ -107,49 +107,50 @@ class SharedPostgres:
 
     @strip_traceback
     async def forget_rejected(self, gone: Sequence[RejectedEntry]) -> None:
-        """Remove records from ``_rejected``, except those that another pull has read."""
+        """Remove records from ``_rejected``, except those that another pull has updated."""
         await self._link.transact(lambda db: rejected.forget(db, gone))
 
     @strip_traceback
     async def settle(self, claim: ShardClaim, state: ShardState) -> bool:
-        """Keep that a shard is done or has failed; False if another has the shard now."""
+        """Store that a shard is done or has failed; False if another worker has claimed it."""
 
         async def settle(db: Connection) -> bool:
-            held = await fences.lock_claim(db, claim)
+            held = await fencing.lock_claim(db, claim)
             if held:
-                await fences.save_state(db, claim, state)
+                await fencing.save_state(db, claim, state)
             return held
 
         return await self._link.transact(settle)
 
     @strip_traceback
     async def group(self, pull: str, group: Group) -> States:
-        """Return how all shards of a group stand."""
-        return await self._link.transact(lambda db: fences.group_states(db, pull, group))
+        """Return the states of all shards of a group."""
+        return await self._link.transact(lambda db: fencing.group_states(db, pull, group))
 
     @strip_traceback
     async def complete(
         self, claim: ShardClaim, group: Group, *, watermark: datetime, whole: bool
     ) -> int | None:
-        """Keep that a group is complete, once; returns how many rows were deleted.
+        """Store that a group is complete, once.
 
-        None if it was kept before, or another pull was begun.
+        Returns:
+            The number of deleted rows; None if the group was complete or another pull has begun.
         """
         return await self._link.transact(
-            lambda db: fences.complete(db, claim, group, watermark, whole=whole)
+            lambda db: fencing.complete(db, claim, group, watermark, whole=whole)
         )
 
     @strip_traceback
     async def finish(self, pull: str) -> bool:
-        """Keep that the pull has ended if every shard is done; tells whether it is."""
-        return await self._link.transact(lambda db: fences.finish(db, pull))
+        """Store that the pull has ended, if every shard is done; return True if it is."""
+        return await self._link.transact(lambda db: fencing.finish(db, pull))
 
     @strip_traceback
     async def keep_reading(self, pull: str, reading: ReadOptions) -> None:
-        """Keep how the shards of a pull are read, on a connection of its own."""
-        await self._link.run_outside(lambda db: fences.keep_reading(db, pull, reading))
+        """Store the read options of a pull, on a separate connection."""
+        await self._link.run_outside(lambda db: fencing.keep_reading(db, pull, reading))
 
     @strip_traceback
     async def overview(self) -> PullOverview | None:
-        """Return the last pull, on a connection of its own that keeps nobody out."""
-        return await self._link.run_outside(fences.overview)
+        """Return the last pull, on a separate connection without a lock."""
+        return await self._link.run_outside(fencing.overview)

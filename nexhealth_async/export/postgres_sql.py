@@ -1,4 +1,4 @@
-"""What is done to a PostgreSQL database: each function within a transaction."""
+"""Operations on a PostgreSQL database, each within a transaction."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ __all__ = [
     "holds_records",
     "ids_seen",
     "is_kept",
-    "save_origin",
     "load",
     "load_without_shards",
     "make_ready",
@@ -48,6 +47,7 @@ __all__ = [
     "merge_batch",
     "rewind",
     "rows",
+    "save_origin",
     "save_state",
     "stage",
 ]
@@ -60,10 +60,9 @@ _READ_PULL: Final = (
     "select id, cast(started as text), options, finished, "
     "to_jsonb(_nexhealth_pulls) ->> 'origin' from _nexhealth_pulls order by number desc limit 1"
 )
-"""For whoever may only read, of a database in which an earlier release made the table, too."""
+"""Also works without write access for tables of an earlier release, which lack the origin."""
 _IS_SAVED: Final = "select state from _nexhealth_shards where pull = $1 and number = $2"
 _KEY: Final = "_practice, id"
-
 
 _SHARING: Final = (
     (
@@ -72,7 +71,7 @@ _SHARING: Final = (
     ),
     'create index _nexhealth_shards_names on _nexhealth_shards (pull, name collate "C")',
 )
-"""What a fleet keeps beside: whoever has the highest fence of a shard may write."""
+"""Columns of a fleet: only the worker with the highest fence of a shard may write."""
 _READING: Final = "alter table _nexhealth_pulls add reading text"
 _INVALIDATE_CLAIMS: Final = (
     "update _nexhealth_shards set fence = fence + 1, owner = null where fence > 0"
@@ -80,7 +79,7 @@ _INVALIDATE_CLAIMS: Final = (
 
 
 async def make_state_tables(db: Connection) -> None:
-    """Make the tables of pulls, shards and groups; a worker that had a shard has it no more."""
+    """Create the tables of pulls, shards and groups, and end all claims of workers."""
     for statement in sql.STATE_TABLES:
         await db.execute(statement)
     if "fence" not in await _columns(db, "_nexhealth_shards"):
@@ -93,49 +92,47 @@ async def make_state_tables(db: Connection) -> None:
 
 
 async def add_reading_column(db: Connection) -> None:
-    """Add the column that says how a fleet reads a pull."""
+    """Add the column with the read options of a fleet."""
     if "reading" not in await _columns(db, "_nexhealth_pulls"):
         await db.execute(_READING)
 
 
 async def make_ready(db: Connection, resource: str, model: type) -> None:
-    """Make a resource's table, or add the columns it lacks."""
-    table, want = table_name(resource), types_of(model)
-    have = await _columns(db, table)
-    if have:
-        for change in changes(table, have, want):
+    """Create a resource's table, or add missing columns."""
+    table, expected = table_name(resource), types_of(model)
+    current = await _columns(db, table)
+    if current:
+        for change in changes(table, current, expected):
             await db.execute(change)
         return
-    columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in want.items())
+    columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in expected.items())
     key = f", primary key ({_KEY})" if is_keyed(model) else ""
     await db.execute(f"create table {quote_identifier(table)} ({columns}{key})")
 
 
 async def _columns(db: Connection, table: str) -> dict[str, str]:
-    """Return the types of a table's columns; none if there is no such table."""
+    """Return the types of a table's columns; empty if the table does not exist."""
     found = await db.fetch(_COLUMNS, f"{quote_identifier(table)}")
     return {cast("str", name): cast("str", kind) for name, kind in found}
 
 
 def rows(batch: Batch, model: type, key: tuple[str, int]) -> list[Row]:
     """Return a batch's rows, each id once."""
-    found = list(rows_of(latest_records(batch), model, *key))
+    rows = list(rows_of(latest_records(batch), model, *key))
     if is_keyed(model):
         at = list(types_of(model)).index("id")
-        if any(row[at] is None for row in found):
-            raise TargetError(
-                "a record has an id that PostgreSQL cannot hold, and without it, it has no row"
-            )
-    return found
+        if any(row[at] is None for row in rows):
+            raise TargetError("a record has an id that PostgreSQL cannot hold")
+    return rows
 
 
 async def stage(
     db: Connection, resource: str, model: type, rows: Sequence[Row], staged: Collection[str]
 ) -> None:
-    """Send rows to a table of this connection alone; ``staged`` are the resources that have one.
+    """Send rows to a temporary table; ``staged`` are the resources that already have one.
 
-    Nothing that others see is locked meanwhile: should this process stand still before the last
-    row is sent, PostgreSQL waits for it, and no limit on idling ends that.
+    Meanwhile nothing is locked that others see. If this process stops responding before it has sent
+    the last row, PostgreSQL waits for it, and no idle limit ends that.
     """
     types, name = types_of(model), _stage_of(resource)
     if resource not in staged:
@@ -150,7 +147,7 @@ async def stage(
 async def merge_batch(
     db: Connection, batch: Batch, model: type, rows: Sequence[Row], pull: str
 ) -> None:
-    """Put the staged rows of a batch in place, and keep what it could not bring."""
+    """Merge the staged rows of a batch, and store its rejected records."""
     if batch.refused:
         await rejected.lock(db)
     if rows:
@@ -160,10 +157,7 @@ async def merge_batch(
 
 
 async def _merge(db: Connection, resource: str, model: type) -> None:
-    """Put the staged rows in place of those that have their ids; without ids, beside all others.
-
-    Rejected records with these ids are removed.
-    """
+    """Merge staged rows by id, or append rows without ids; remove their rejected records."""
     if is_keyed(model):
         await rejected.release(db, resource, _stage_of(resource))
     if names_practice(resource):
@@ -177,7 +171,7 @@ def _stage_of(resource: str) -> str:
 
 @cache
 def _move_statements(resource: str) -> str:
-    """Return what deletes rows of records that are in another practice now."""
+    """Return the statement that deletes rows of records that have changed their practice."""
     return (
         f"delete from {quote_identifier(table_name(resource))} as old "  # noqa: S608 - names, quoted
         f"using {quote_identifier(_stage_of(resource))} as new "
@@ -197,14 +191,14 @@ def _merge_statement(resource: str, names: tuple[str, ...], *, keyed: bool) -> s
     replaced = ", ".join(
         f"{quote_identifier(name)} = excluded.{quote_identifier(name)}" for name in names
     )
-    # In one order, so that two who merge the same rows wait for each other in turn.
+    # The same order everywhere avoids deadlocks between workers that merge the same rows.
     return f"{insert} order by {_KEY} on conflict ({_KEY}) do update set {replaced}"
 
 
 async def begin(db: Connection, progress: Progress) -> None:
-    """Keep the plan of a pull, and forget the shards of the one before."""
+    """Store the plan of a pull, and delete the shards of the last one."""
     await db.execute(sql.FORGET_SHARDS)
-    if await _last_pull(db) != progress.id:  # as it is where only the answer was lost
+    if await _last_pull(db) != progress.id:  # equal if the commit succeeded before
         await db.execute(sql.ADD_PULL, *pull_row(progress))
     await db.executemany(sql.ADD_SHARD, shard_rows(progress))
 
@@ -224,7 +218,7 @@ async def load_without_shards(db: Connection) -> Progress | None:
 
 
 async def holds_records(db: Connection) -> bool:
-    """Tell whether a table of records has a row."""
+    """Return True if a table of records has a row."""
     for table in await _tables(db):
         if await db.fetchval(sql.any_row(table)):
             return True
@@ -232,12 +226,12 @@ async def holds_records(db: Connection) -> bool:
 
 
 async def save_origin(db: Connection, pull: str, origin: Origin) -> None:
-    """Keep another origin with a pull."""
+    """Store another origin with a pull."""
     await db.execute(sql.KEEP_ORIGIN, pull, origin_to_json(origin))
 
 
 async def clear_tables(db: Connection) -> None:
-    """Delete all records, and what is known of the lists they came from."""
+    """Delete all records and the state of their lists."""
     for table in await _tables(db):
         await db.execute(sql.delete_all(table))
     await rejected.clear(db)
@@ -245,28 +239,28 @@ async def clear_tables(db: Connection) -> None:
 
 
 async def _tables(db: Connection) -> list[str]:
-    """Return the tables of records that are there and were made by us."""
+    """Return the existing tables of records that this package created."""
     return [table for table in record_tables() if "_pull" in await _columns(db, table)]
 
 
 async def groups(db: Connection) -> dict[Group, GroupState]:
-    """Return what is known of each resource of each practice."""
+    """Return the stored state of each resource of each practice."""
     return groups_from(await db.fetch(sql.READ_GROUPS))
 
 
 async def save_state(db: Connection, key: tuple[str, int], state: ShardState | None) -> None:
-    """Keep how far a shard has come; None: it was not begun."""
+    """Store the state of a shard; None means that it has not begun."""
     if await db.execute(sql.KEEP_STATE, *key, *state_row(state)) != "UPDATE 1":
         raise _taken_over_error()
 
 
 async def is_kept(db: Connection, key: tuple[str, int], state: ShardState) -> bool:
-    """Tell whether this is what is known of a shard."""
+    """Return True if this state of a shard is stored."""
     return await db.fetchval(_IS_SAVED, *key) == state_row(state)[-1]
 
 
 async def rewind(db: Connection, shard: Shard, key: tuple[str, int]) -> None:
-    """Make a shard one that was not begun, and its rows such as this pull did not see."""
+    """Reset a shard to its start, and mark its rows as not seen by this pull."""
     table = table_name(shard.resource)
     columns = await _columns(db, table)
     if columns:
@@ -289,22 +283,22 @@ async def ids_seen(db: Connection, group: Group, pull: str) -> list[int | str]:
 async def complete(
     db: Connection, group: Group, pull: Progress, watermark: datetime, *, whole: bool
 ) -> int:
-    """Delete what the pull did not see, if it read all there is; keep the watermark."""
+    """Store the watermark of a group; delete unseen rows if the pull read all of it."""
     if await _last_pull(db) != pull.id:
         raise _taken_over_error()
     table, key = table_name(group.resource), (group.resource, practice_of(group.subdomain))
-    columns, gone = await _columns(db, table), 0
+    columns, deleted = await _columns(db, table), 0
     keyed = "id" in columns
     if columns and (whole or not keyed):
         tag = await db.execute(sql.delete_unseen(table, key[1]), key[1], pull.id)
-        gone = int(tag.removeprefix("DELETE ")) if keyed else 0
+        deleted = int(tag.removeprefix("DELETE ")) if keyed else 0
     await db.execute(sql.ADD_GROUP, *key)
     await db.execute(sql.KEEP_GROUP, *key, watermark, pull.started if whole else None)
-    return gone
+    return deleted
 
 
 async def finish(db: Connection, pull: str) -> None:
-    """Keep that a pull has ended."""
+    """Store that a pull has ended."""
     await db.execute(sql.FINISH, pull)
 
 
@@ -315,6 +309,5 @@ async def _last_pull(db: Connection) -> object:
 
 def _taken_over_error() -> TargetError:
     return TargetError(
-        "another pull was begun in this schema, so this one cannot go on; "
-        "choose another schema, or let it end first"
+        "another pull has begun in this schema; choose another schema, or wait until that pull ends"
     )

@@ -1,4 +1,4 @@
-"""Which database an address means, in words that hold neither the user nor the password."""
+"""PostgreSQL URLs, and the names of their databases without user and password."""
 
 from __future__ import annotations
 
@@ -21,50 +21,54 @@ _PORT: Final = "5432"
 
 @frozen(kw_only=True)
 class DatabaseAddress:
-    """A database as it is named to people."""
+    """The name of a database for messages."""
 
     hosts: str
-    """Such as ``db.example:5432``."""
+    """Hosts with ports, such as ``db.example:5432``."""
     database: str
-    """Such as ``database clinic``."""
+    """Name such as ``database clinic``."""
     has_password: bool
-    """Whether the address, the environment or a password file may hold one."""
+    """True if the URL, the environment or a password file may hold a password."""
 
     @property
     def server(self) -> str:
-        """Name the server, then the database, to begin a sentence with."""
+        """The server, then the database, for the start of a sentence."""
         return f"PostgreSQL at {self.hosts} ({self.database})"
 
     @property
     def text(self) -> str:
-        """Name the database, then the server."""
+        """The database, then the server."""
         return f"{self.database} at {self.hosts}"
 
 
 def parse_address(url: str) -> DatabaseAddress:
-    """Parse a URL as asyncpg does; `InvalidArgumentError` if it is not valid."""
-    place = None
+    """Parse a URL as asyncpg does.
+
+    Raises:
+        InvalidArgumentError: The URL is not valid.
+    """
+    address = None
     with suppress(ValueError):
-        place = _read(url)
-    del url  # it may hold a password, which no traceback is to show
-    if place is None:
+        address = _read(url)
+    del url  # tracebacks must not show a password
+    if address is None:
         raise InvalidArgumentError(
-            "this is no address of a PostgreSQL database; it is such as "
-            "postgresql://user@host:5432/database, with special characters as in %40"
+            "invalid PostgreSQL URL; expected something like "
+            "postgresql://user@host:5432/database, with special characters percent-encoded"
         )
-    return place
+    return address
 
 
 def _read(url: str) -> DatabaseAddress:
     parts = urlsplit(url)
-    found = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
-    options = {name: values[-1] for name, values in found.items()}
-    named = bool(parts.netloc or parts.path.strip("/") or options)
-    if parts.scheme not in _SCHEMES or not (named or _environment("PGHOST", "PGDATABASE")):
+    query = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+    options = {name: values[-1] for name, values in query.items()}
+    is_named = bool(parts.netloc or parts.path.strip("/") or options)
+    if parts.scheme not in _SCHEMES or not (is_named or _environment("PGHOST", "PGDATABASE")):
         raise ValueError
-    # Where a mark in a password is not quoted, the rest of it would be taken for something else.
-    cut = "@" in parts.query and "@" not in parts.netloc
-    if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment or cut:
+    # A special character in a password that is not encoded would end it early.
+    is_cut = "@" in parts.query and "@" not in parts.netloc
+    if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment or is_cut:
         raise ValueError
     return DatabaseAddress(
         hosts=_hosts(parts, options),
@@ -75,9 +79,9 @@ def _read(url: str) -> DatabaseAddress:
 
 def _hosts(parts: SplitResult, options: Mapping[str, str]) -> str:
     port = options.get("port") or os.environ.get("PGPORT") or _PORT
-    given = parts.netloc.rpartition("@")[2] or options.get("host") or os.environ.get("PGHOST")
-    if given:
-        return ", ".join(_host(unquote(one), port) for one in given.split(","))
+    hosts = parts.netloc.rpartition("@")[2] or options.get("host") or os.environ.get("PGHOST")
+    if hosts:
+        return ", ".join(_host(unquote(host), port) for host in hosts.split(","))
     return "the host of its service" if _service(options) else f"this machine:{port}"
 
 
@@ -87,34 +91,34 @@ def _host(text: str, port: str) -> str:
     name, colon, number = text.rpartition(":")
     if not colon or text.endswith("]"):
         name, number = text, port
-    if not name or not all(one.isdecimal() for one in number.split(",")):
+    if not name or not all(part.isdecimal() for part in number.split(",")):
         raise ValueError
     return f"{name}:{number}"
 
 
 def _database(parts: SplitResult, options: Mapping[str, str]) -> str:
-    given = unquote(parts.path.removeprefix("/"))
-    name = given or options.get("dbname") or options.get("database") or os.environ.get("PGDATABASE")
+    path = unquote(parts.path.removeprefix("/"))
+    name = path or options.get("dbname") or options.get("database") or os.environ.get("PGDATABASE")
     return f"database {name}" if name else "the user's own database"
 
 
 def _has_password(parts: SplitResult, options: Mapping[str, str]) -> bool:
     if parts.password or options.get("password") or _environment("PGPASSWORD"):
         return True
-    # Files are not read here: whoever has one is told that the password may be wrong.
+    # Password files are not read: a message then says that the password may be wrong.
     return bool(_service(options)) or any(map(_is_file, _password_files(options)))
 
 
 def _is_file(path: Path) -> bool:
-    with suppress(OSError):  # one that may not be looked at is as good as none
+    with suppress(OSError):  # an unreadable path counts as missing
         return path.is_file()
     return False
 
 
 def _password_files(options: Mapping[str, str]) -> Iterator[Path]:
-    named = options.get("passfile") or os.environ.get("PGPASSFILE")
-    if named:
-        yield Path(named)
+    passfile = options.get("passfile") or os.environ.get("PGPASSFILE")
+    if passfile:
+        yield Path(passfile)
         return
     with suppress(RuntimeError):
         yield Path.home() / ".pgpass"

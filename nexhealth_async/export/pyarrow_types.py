@@ -1,4 +1,4 @@
-"""What is used of pyarrow, with its types, which pyarrow itself does not declare."""
+"""Types of the used part of pyarrow, which declares none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DataType(Protocol):
     """A `pyarrow.DataType`."""
 
     def equals(self, other: DataType, /) -> bool:
-        """Tell whether two types are the same."""
+        """Return True if two types are the same."""
         ...
 
 
@@ -54,7 +54,7 @@ class Schema(Protocol):
 
     @property
     def names(self) -> list[str]:
-        """The columns' names."""
+        """Names of the columns."""
         ...
 
     def field(self, name: str, /) -> Field:
@@ -62,7 +62,7 @@ class Schema(Protocol):
         ...
 
     def equals(self, other: Schema, /) -> bool:
-        """Tell whether two schemas are the same."""
+        """Return True if two schemas are the same."""
         ...
 
     def empty_table(self) -> ArrowTable:
@@ -77,15 +77,15 @@ class Array(Protocol):
 
     @property
     def null_count(self) -> int:
-        """How many elements are null."""
+        """Number of nulls."""
         ...
 
     def flatten(self) -> list[Array]:
-        """Return the parts of structs, each null where its struct is."""
+        """Return the parts of structs; null if the struct is null."""
         ...
 
     def fill_null(self, value: object, /) -> Array:
-        """Return the elements with this value for null."""
+        """Return the elements with nulls replaced by a value."""
         ...
 
     def view(self, kind: DataType, /) -> Array:
@@ -98,21 +98,21 @@ class Array(Protocol):
 
 
 class ArrowTable(Protocol):
-    """A `pyarrow.Table`; it goes wherever one is taken."""
+    """A `pyarrow.Table`, accepted everywhere a table is."""
 
     @property
     def num_rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         ...
 
     @property
     def nbytes(self) -> int:
-        """How much memory its values take."""
+        """Size of the values in bytes."""
         ...
 
     @property
     def schema(self) -> Schema:
-        """Its columns."""
+        """Schema of the table."""
         ...
 
     def column(self, name: str, /) -> Array:
@@ -120,7 +120,7 @@ class ArrowTable(Protocol):
         ...
 
     def append_column(self, name: str, column: Array, /) -> ArrowTable:
-        """Return the same table with one column more."""
+        """Return the table with one more column."""
         ...
 
     def to_pylist(self) -> list[dict[str, object]]:
@@ -132,11 +132,11 @@ class ArrowTable(Protocol):
         ...
 
     def combine_chunks(self) -> ArrowTable:
-        """Return the same table with one chunk for each column."""
+        """Return the table with one chunk per column."""
         ...
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Hand the table to another library, without copying."""
+        """Export the table to another library without copying."""
         ...
 
 
@@ -156,19 +156,19 @@ class _ListArrayType(Protocol):
         offsets: Array,
         values: Array,
         *,
-        type: DataType,  # noqa: A002 - pyarrow's own name
+        type: DataType,  # noqa: A002 - pyarrow's name
         mask: Array | None,
     ) -> Array: ...
 
 
-_Table = ArrowTable  # which within the next class is another name
+_Table = ArrowTable  # the next class has a member of the name Table
 
 
 class PyArrow(Protocol):
     """The module `pyarrow`."""
 
     @property
-    def Table(self) -> _TableType: ...  # noqa: D102, N802 - pyarrow's own name
+    def Table(self) -> _TableType: ...  # noqa: D102, N802 - pyarrow's name
     @property
     def StructArray(self) -> _StructArrayType: ...  # noqa: D102, N802 - as above
     @property
@@ -196,7 +196,7 @@ class ParquetWriter(Protocol):
     """A `pyarrow.parquet.ParquetWriter`."""
 
     def write_table(self, table: ArrowTable, row_group_size: int) -> None:
-        """Write a table, as row groups of so many rows at most."""
+        """Write a table in row groups of a maximum size."""
         ...
 
     def close(self) -> None:
@@ -207,7 +207,7 @@ class ParquetWriter(Protocol):
 class ParquetLibrary(Protocol):
     """The module `pyarrow.parquet`."""
 
-    def ParquetWriter(  # noqa: D102, N802 - pyarrow's own name
+    def ParquetWriter(  # noqa: D102, N802 - pyarrow's name
         self, where: object, schema: Schema, *, compression: str
     ) -> ParquetWriter: ...
 
@@ -217,7 +217,11 @@ class ParquetLibrary(Protocol):
 
 @cache
 def arrow() -> PyArrow:
-    """Return pyarrow; `UsageError` says which extra brings it where it is missing."""
+    """Import pyarrow.
+
+    Raises:
+        UsageError: pyarrow is not installed; names the extra that installs it.
+    """
     return cast("PyArrow", _import_pyarrow("pyarrow"))
 
 
@@ -235,15 +239,15 @@ def _compute() -> _Compute:
 
 
 def min_and_max(numbers: Array) -> tuple[int, int] | None:
-    """Return the least and the greatest of whole numbers; None if there are none."""
-    found = _compute().min_max(numbers).as_py()
-    least, greatest = found["min"], found["max"]
-    return None if least is None or greatest is None else (least, greatest)
+    """Return the smallest and the largest integer; None if there are none."""
+    limits = _compute().min_max(numbers).as_py()
+    smallest, largest = limits["min"], limits["max"]
+    return None if smallest is None or largest is None else (smallest, largest)
 
 
 @cache
 def parquet() -> ParquetLibrary:
-    """Return pyarrow's Parquet part."""
+    """Import pyarrow's Parquet module."""
     return cast("ParquetLibrary", _import_pyarrow("pyarrow.parquet"))
 
 

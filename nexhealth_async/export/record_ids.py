@@ -1,4 +1,4 @@
-"""The ids of records that are kept as JSON, as the models would have them."""
+"""Ids of records that are stored as JSON."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def _kind_of_id(model: type) -> ColumnKind | None:
 
 
 def has_numbers(shard: Shard) -> bool:
-    """Tell whether the ids of a shard's records are numbers, as most are."""
+    """Return True if the ids of a shard's records are integers."""
     return _kind_of_id(model_of_shard(shard)) is ColumnKind.INTEGER
 
 
 def id_of(record: bytes, *, numbers: bool) -> int | str | None:
-    """Return the id in a record's JSON; None if there is none that a model could have."""
+    """Return the id in a record's JSON; None if there is no valid one."""
     try:
         value = _VALUE(_READ(record).id)
         if numbers:

@@ -1,9 +1,9 @@
 """The file ``_rejected.jsonl`` of the targets made of files.
 
-Each line is a record that could not be read as its model, with the list it is of, its id, the path
-of the field that could not be read and what was expected there. Lines are appended at once; those
-of records that are rejected no more are taken out at the end of a run. So a process killed at any
-moment leaves too many lines at the most, never too few; the last line of a record counts.
+Each line is a record that could not be read as its model, with its list, its id, the path of the
+unreadable field and the expected type. Lines are appended at once, and removed at the end of a run
+if the record is no longer rejected. So a killed process can leave too many lines, never too few.
+The last line of a record counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REJECTED: Final = "_rejected.jsonl"
 
 
 class _RejectedLine(msgspec.Struct, kw_only=True, omit_defaults=False):
-    """One line; its fields are what people read."""
+    """One line of the file; users read its fields."""
 
     resource: str
     practice: str | None
@@ -42,7 +42,7 @@ class _RejectedLine(msgspec.Struct, kw_only=True, omit_defaults=False):
     record: msgspec.Raw
 
     def __repr__(self) -> str:
-        return "<_Line>"
+        return f"<{type(self).__name__}>"
 
 
 _READ: Final = msgspec.json.Decoder(_RejectedLine).decode
@@ -55,10 +55,10 @@ class RejectedFile:
         self.path: Path = folder / REJECTED
         self._entries: dict[tuple[Group, str], RejectedEntry] = {}
         self._surplus = False
-        """Whether there are lines that no longer count."""
+        """True if the file has lines that no longer count."""
 
     def open(self) -> None:
-        """Read the file; what a killed process left half written is no line."""
+        """Read the file; ignore a partial last line of a killed process."""
         self._entries, self._surplus = {}, False
         try:
             with self.path.open("rb") as file:
@@ -66,8 +66,8 @@ class RejectedFile:
                     if not line.endswith(b"\n"):
                         self._surplus = True
                         continue
-                    self._forget_line(line)
-                if os.name != "nt":  # others who may open it, or have it open, read on otherwise
+                    self._add_line(line)
+                if os.name != "nt":  # programs that have it open would keep reading
                     self._surplus |= bool(os.fstat(file.fileno()).st_mode & 0o077)
         except FileNotFoundError:
             return
@@ -85,21 +85,21 @@ class RejectedFile:
 
     @property
     def groups(self) -> set[Group]:
-        """The lists that have any."""
+        """Lists that have rejected records."""
         return {group for group, _ in self._entries}
 
     def add(self, batch: Batch, pull: str) -> bool:
-        """Append what a batch could not bring; tells whether there was something."""
+        """Append a batch's rejected records; return True if there were any."""
         if not batch.refused:
             return False
-        lines = [self._line(batch, one, pull) for one in batch.refused]
+        lines = [self._line(batch, record, pull) for record in batch.refused]
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(handle, "ab") as file:
             file.writelines(lines)
         return True
 
     def release(self, group: Group, keys: set[str]) -> None:
-        """Take out records of a list that are rejected no more; see `tidy`."""
+        """Remove records of a list that are no longer rejected; see `tidy`."""
         for key in keys:
             if self._entries.pop((group, key), None) is not None:
                 self._surplus = True
@@ -109,21 +109,21 @@ class RejectedFile:
         if not self._surplus:
             return
         if self._entries:
-            replace_file(self.path, self._count_lines())
+            replace_file(self.path, self._valid_lines())
         else:
             self.path.unlink(missing_ok=True)
             flush_to_disk(self.path.parent)
         self._surplus = False
 
-    def _line(self, batch: Batch, refused: RejectedRecord, pull: str) -> bytes:
-        entry = entry_of(batch.shard, refused, pull=pull, first_pull=pull)
-        place = (entry.group, entry.key)
-        if (old := self._entries.get(place)) is not None:
-            entry = entry_of(batch.shard, refused, pull=pull, first_pull=old.first_pull)
+    def _line(self, batch: Batch, rejected: RejectedRecord, pull: str) -> bytes:
+        entry = entry_of(batch.shard, rejected, pull=pull, first_pull=pull)
+        key = (entry.group, entry.key)
+        if (earlier := self._entries.get(key)) is not None:
+            entry = entry_of(batch.shard, rejected, pull=pull, first_pull=earlier.first_pull)
             self._surplus = True
-        self._entries[place] = entry
-        # Breaks stand between tokens only.
-        record = refused.raw_json.replace(b"\r", b" ").replace(b"\n", b" ")
+        self._entries[key] = entry
+        # Line breaks in JSON are only possible between tokens.
+        record = rejected.raw_json.replace(b"\r", b" ").replace(b"\n", b" ")
         line = _RejectedLine(
             resource=entry.resource,
             practice=entry.subdomain,
@@ -138,35 +138,36 @@ class RejectedFile:
         )
         return msgspec.json.encode(line) + b"\n"
 
-    def _forget_line(self, line: bytes) -> None:
+    def _add_line(self, line: bytes) -> None:
         with suppress(msgspec.MsgspecError, UnicodeError):
-            one = _READ(line)
+            fields = _READ(line)
             entry = RejectedEntry(
-                resource=one.resource,
-                subdomain=one.practice,
-                key=one.key,
-                record_id=one.id,
-                shard=one.shard,
-                path=one.path,
-                expected=one.expected,
-                first_pull=one.first_pull,
-                pull=one.pull,
+                resource=fields.resource,
+                subdomain=fields.practice,
+                key=fields.key,
+                record_id=fields.id,
+                shard=fields.shard,
+                path=fields.path,
+                expected=fields.expected,
+                first_pull=fields.first_pull,
+                pull=fields.pull,
             )
             self._surplus |= (entry.group, entry.key) in self._entries
             self._entries[entry.group, entry.key] = entry
 
-    def _count_lines(self) -> Iterator[bytes]:
-        """Read the lines that count: of each rejected record the last one."""
-        last = {place: at for at, place, _ in self._write_order()}
-        for at, place, line in self._write_order():
-            if last[place] == at:
+    def _valid_lines(self) -> Iterator[bytes]:
+        """Yield the lines that count: the last one of each rejected record."""
+        last = {key: at for at, key, _ in self._read_lines()}
+        for at, key, line in self._read_lines():
+            if last[key] == at:
                 yield line
 
-    def _write_order(self) -> Iterator[tuple[int, tuple[Group, str], bytes]]:
+    def _read_lines(self) -> Iterator[tuple[int, tuple[Group, str], bytes]]:
         with self.path.open("rb") as file:
             for at, line in enumerate(file):
                 with suppress(msgspec.MsgspecError, UnicodeError):
-                    one = _READ(line)
-                    place = (Group(resource=one.resource, subdomain=one.practice), one.key)
-                    if line.endswith(b"\n") and place in self._entries:
-                        yield at, place, line
+                    fields = _READ(line)
+                    group = Group(resource=fields.resource, subdomain=fields.practice)
+                    key = (group, fields.key)
+                    if line.endswith(b"\n") and key in self._entries:
+                        yield at, key, line

@@ -1,9 +1,9 @@
-"""The table ``_rejected`` of the database targets: records that could not be read as their model.
+"""The table ``_rejected`` of the database targets.
 
-Each row holds a record as JSON (``record``) with the list it is of (``resource``, ``_practice``,
-``shard``), its ``id``, the ``path`` of the field that could not be read and what was ``expected``
-there. ``first_pull`` and ``_pull`` name the pulls that rejected it first and last; ``key`` is the
-id, or a digest of the JSON where that has no id.
+Each row holds a record that could not be read as its model: its JSON (``record``), its list
+(``resource``, ``_practice``, ``shard``), its ``id``, the ``path`` of the unreadable field and the
+``expected`` type. ``first_pull`` and ``_pull`` are the first and the last pull that rejected it.
+``key`` is the id, or a digest of the JSON if there is no id.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from nexhealth_async.bulk import Batch, RejectedEntry, RejectedRecord
+from nexhealth_async.bulk import Batch, RejectedEntry
 from nexhealth_async.bulk.target_support import key_of, parse_id
 from nexhealth_async.export.common_sql import owned_by_practice, quote_identifier
 from nexhealth_async.export.extra_fields import json_text
@@ -66,73 +66,69 @@ FORGET: Final = (
 
 @frozen
 class RejectedRows:
-    """What is to be kept of a batch's rejected records."""
+    """Rows for a batch's rejected records."""
 
     resource: str
     practice: str
     keys: Sequence[str]
     ids: Sequence[int | str]
-    """Ids of rows that must go; none where records have no ids."""
+    """Ids of rows to delete; empty if records have no ids."""
     rows: Sequence[tuple[object, ...]]
-    """In the order of `NAMES`, with the present pull as the first one."""
+    """Values in the order of `NAMES`, with the current pull as the first one."""
 
     @classmethod
     def of(cls, batch: Batch, pull: str) -> RejectedRows:
-        """Take them out of a batch, each key once, as it came last."""
-        found = {key_of(one): one for one in batch.refused}
+        """Build rows from a batch, with the last record of each key."""
+        records = {key_of(record): record for record in batch.refused}
         keyed = is_keyed(model_of(batch.model))
-        ids = [one.record_id for one in found.values() if one.record_id is not None]
+        ids = [record.record_id for record in records.values() if record.record_id is not None]
         practice = practice_of(batch.shard.subdomain)
         return cls(
             resource=batch.shard.resource,
             practice=practice,
-            keys=list(found),
+            keys=list(records),
             ids=ids if keyed else (),
             rows=[
                 (
                     batch.shard.resource,
                     practice,
                     key,
-                    None if one.record_id is None else str(one.record_id),
-                    one.path,
-                    one.expected,
-                    _text(one),
+                    None if record.record_id is None else str(record.record_id),
+                    record.path,
+                    record.expected,
+                    json_text(record.raw_json),
                     batch.shard.name,
                     pull,
                     pull,
                 )
-                for key, one in found.items()
+                for key, record in records.items()
             ],
         )
 
 
-def _text(refused: RejectedRecord) -> str:
-    return json_text(refused.raw_json)
-
-
 def release(resource: str, table: str) -> str:
-    """Return what removes rejected records that a staged table or view holds as rows."""
-    place = "" if names_practice(resource) else "and _rejected._practice = new._practice "
+    """Return the statement that removes rejected records with rows in a table or view."""
+    condition = "" if names_practice(resource) else "and _rejected._practice = new._practice "
     return (
         f"delete from _rejected using {quote_identifier(table)} as new "  # noqa: S608 - a name, quoted
-        f"where _rejected.resource = $1 {place}and _rejected.key = cast(new.id as text)"
+        f"where _rejected.resource = $1 {condition}and _rejected.key = cast(new.id as text)"
     )
 
 
 def remove_rows(resource: str, ids: str) -> str:
-    """Return what removes the rows of a practice whose ids are in a list of this SQL."""
-    place = owned_by_practice("" if names_practice(resource) else resource)
-    return f"delete from {quote_identifier(table_name(resource))} where {place} and id {ids}"  # noqa: S608 - a name, quoted
+    """Return the statement that deletes rows of a practice by an SQL list of ids."""
+    condition = owned_by_practice("" if names_practice(resource) else resource)
+    return f"delete from {quote_identifier(table_name(resource))} where {condition} and id {ids}"  # noqa: S608 - a name, quoted
 
 
 def entries_from(rows: Iterable[Row]) -> list[RejectedEntry]:
-    """Put together what is known of rejected records from the rows of `READ`."""
-    found: list[RejectedEntry] = []
+    """Build rejected entries from the rows of `READ`."""
+    entries: list[RejectedEntry] = []
     for row in rows:
         resource, practice, key, id, shard, path, expected, first, last = cast(
             "tuple[str, str, str, str | None, str, str, str, str, str]", tuple(row)
         )
-        found.append(
+        entries.append(
             RejectedEntry(
                 resource=resource,
                 subdomain=practice or None,
@@ -145,9 +141,11 @@ def entries_from(rows: Iterable[Row]) -> list[RejectedEntry]:
                 pull=last,
             )
         )
-    return found
+    return entries
 
 
-def forget_rows(gone: Iterable[RejectedEntry]) -> list[Row]:
+def forget_rows(entries: Iterable[RejectedEntry]) -> list[Row]:
     """Return the arguments of `FORGET`."""
-    return [(one.resource, practice_of(one.subdomain), one.key, one.pull) for one in gone]
+    return [
+        (entry.resource, practice_of(entry.subdomain), entry.key, entry.pull) for entry in entries
+    ]

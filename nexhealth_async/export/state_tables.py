@@ -1,4 +1,4 @@
-"""What the database targets keep of a pull, as rows of the tables in `statements`."""
+"""State of a pull as rows of the tables in `nexhealth_async.export.common_sql`."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _NOT_STARTED: Final = (None, None, None, None)
 
 @frozen
 class ExportPlan:
-    """The pull a target was told of last."""
+    """The current pull of a target."""
 
     progress: Progress
     numbers: Mapping[str, int]
-    """Of its shards, by name."""
+    """Numbers of the shards, by name."""
 
     @classmethod
     def of(cls, progress: Progress) -> ExportPlan:
@@ -62,17 +62,21 @@ class ExportPlan:
         return cls(progress, numbers)
 
     def key(self, shard: Shard) -> tuple[str, int]:
-        """Return the pull's id and the shard's number; `UsageError` if it is of another pull."""
+        """Return the pull's id and the shard's number.
+
+        Raises:
+            UsageError: The shard belongs to another pull.
+        """
         number = self.numbers.get(shard.name)
         if number is None:
-            raise UsageError("this shard is no part of the pull that the target was told of")
+            raise UsageError("the shard belongs to another pull; use the shards of the loaded pull")
         return self.progress.id, number
 
     def models(self) -> dict[str, type]:
-        """Return the resources of the plan with the classes of their records."""
-        named = {shard.resource: shard for shard in self.progress.shards}
-        found = {resource: endpoint_of(resource).model for resource in named}
-        return {resource: model_of(name) for resource, name in found.items() if name is not None}
+        """Return the classes of the records, by resource."""
+        resources = dict.fromkeys(shard.resource for shard in self.progress.shards)
+        names = {resource: endpoint_of(resource).model for resource in resources}
+        return {resource: model_of(name) for resource, name in names.items() if name is not None}
 
 
 def pull_row(progress: Progress) -> Row:
@@ -101,14 +105,14 @@ def shard_rows(progress: Progress) -> list[Row]:
 
 
 def state_row(state: ShardState | None) -> Row:
-    """Return status, records and error, for people, and all of the state, for `progress_from`."""
+    """Return status, records and error for users, and the whole state for `progress_from`."""
     if state is None:
         return _NOT_STARTED
     return (state.status, state.records, state.error, msgspec.json.encode(state).decode())
 
 
 def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
-    """Put together what was kept of a pull from its row and its shards' rows."""
+    """Build the progress of a pull from its row and the rows of its shards."""
     id, started, options, finished, origin = cast(
         "tuple[str, str, str, bool, str | None]", tuple(pull)
     )
@@ -133,23 +137,25 @@ def progress_from(pull: Row, shards: Iterable[Row]) -> Progress:
 
 
 def groups_from(rows: Iterable[Row]) -> dict[Group, GroupState]:
-    """Put together what was kept of each resource of each practice."""
-    found: dict[Group, GroupState] = {}
+    """Build the states of groups from their rows."""
+    states: dict[Group, GroupState] = {}
     for row in rows:
         resource, subdomain, watermark, compared = cast(
             "tuple[str, str, str | None, str | None]", tuple(row)
         )
         group = Group(resource=resource, subdomain=subdomain or None)
-        found[group] = GroupState(watermark=_moment(watermark), compared=_moment(compared))
-    return found
+        states[group] = GroupState(
+            watermark=_parse_timestamp(watermark), compared=_parse_timestamp(compared)
+        )
+    return states
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_timestamp(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def names_practice(resource: str) -> bool:
-    """Tell whether a list is the whole account's, and its records say which practice they are."""
+    """Return True for a list of the whole account whose records name their practice."""
     return resource in {"institutions", "onboardings"}
 
 
@@ -164,17 +170,17 @@ def table_name(resource: str) -> str:
 
 
 def record_tables() -> tuple[str, ...]:
-    """Return the names of the tables that records of any list would be in."""
+    """Return the table names of all lists."""
     return tuple(table_name(resource) for resource in every_resource())
 
 
 def is_keyed(model: type) -> bool:
-    """Tell whether a class's records have ids, so that a row can be replaced."""
+    """Return True if the records of a class have ids, so that rows can be replaced."""
     return "id" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", model))
 
 
 def latest_records(batch: Batch) -> Batch:
-    """Return the batch with each id once, as it came last; records without ids stay."""
+    """Return the batch with the last record of each id; records without ids stay."""
     ids = list(_ids(batch))
     last = {id: at for at, id in enumerate(ids) if id is not None}
     kept = [at for at, id in enumerate(ids) if id is None or last[id] == at]
@@ -196,7 +202,7 @@ def _ids(batch: Batch) -> Iterable[object]:
 
 
 def wrong_type(table: str, column: str, current: str, expected: str) -> TargetError:
-    """Make the error for a column whose type is not the one that the records need."""
+    """Build the error for a column with a type that does not fit the records."""
     return TargetError(
         f"the column {column} of {table} is {current} in this database and should be {expected}; "
         "rename or drop it, or copy to another database"

@@ -1,10 +1,10 @@
-"""Records read strictly: by msgspec alone, and only if they hold what columns hold and no more.
+"""Strict decoding of records by msgspec, without models.
 
-Most pages are such that every record is read without a repair, and has no field that a column
-lacks. For them no models are needed: a struct is made of the fields that the records have, with the
-types of the model's, and refuses all others at any depth. What it reads is what the model would
-hold, save that what becomes JSON in a column is the JSON that was sent, that an amount may be NaN,
-and that a text may stand where the model makes a list of it: who builds columns sees to those.
+In most pages every record can be read without repairs and has a column for each field. Such pages
+need no models: a struct with the fields of the records and the types of the model reads them, and
+rejects all others at any depth. Its values equal those of the model, with three differences that
+the column builders handle: JSON columns hold the JSON as sent, an amount may be NaN, and a text may
+stand for a list of one.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = [
 ]
 
 _OVERRIDING_FIELDS: Final = {"Appointment": frozenset({"canceled"})}
-"""By model: fields that change others once they are read. A struct does nothing of the kind."""
+"""Fields that change other fields of a model, by model; a struct cannot do that."""
 _MAX_CACHED: Final = 300
-"""Fields a struct is made for; a record with more is read the slow way, whoever sent it."""
+"""Largest number of fields of a struct; a record with more is read as a model."""
 
 
 class _StrictStruct(msgspec.Struct):
-    """Prints nothing of what it holds, as the models do."""
+    """Base class with a repr that holds no values."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
 class StrictAmount(_StrictStruct, forbid_unknown_fields=True, gc=False):
-    """An amount of money as it was sent."""
+    """An amount of money as sent by the server."""
 
     amount: Decimal
     currency: str
@@ -55,15 +55,15 @@ class StrictAmount(_StrictStruct, forbid_unknown_fields=True, gc=False):
 
 @frozen
 class StrictReader:
-    """Reads records of one model that have no other fields than these."""
+    """Decoder of records of one model with a fixed set of fields."""
 
     model: type
     names: tuple[str, ...]
-    """Fields of the model that records may have, in the order in which they are in a struct."""
+    """Fields of the model that records may have, in the order of the struct."""
     others: frozenset[str]
-    """Fields that the model lacks, and records may have all the same."""
+    """Allowed fields that the model lacks."""
     read: Callable[[Raw], msgspec.Struct]
-    """Reads one record; raises what native decoders raise."""
+    """Decodes one record; raises the errors of native decoders."""
 
 
 @cache
@@ -74,7 +74,7 @@ def names_of(model: type) -> frozenset[str]:
 
 @lru_cache(maxsize=32)
 def strict_reader(model: type, names: frozenset[str]) -> StrictReader | None:
-    """Return what reads records with these fields; None where only models can."""
+    """Return a decoder of records with these fields; None if only the model can read them."""
     columns = [column for column in fields_of(model) if column.name in names]
     known = frozenset(column.name for column in columns)
     if (
@@ -96,7 +96,7 @@ def strict_reader(model: type, names: frozenset[str]) -> StrictReader | None:
             kw_only=True,
             gc=False,
         )
-    except ValueError:  # a name with a quotation mark in it
+    except ValueError:  # a name with a quotation mark
         return None
     read = msgspec.json.Decoder(struct).decode
     return StrictReader(model, struct.__struct_fields__[: len(columns)], frozenset(others), read)
@@ -104,7 +104,7 @@ def strict_reader(model: type, names: frozenset[str]) -> StrictReader | None:
 
 @cache
 def struct_of(model: type) -> Callable[[], object]:
-    """Return the struct in which a part of a record is read, with all of the model's fields."""
+    """Return the struct for a nested object, with all fields of the model."""
     fields = [_field(model, column) for column in fields_of(model)]
     return msgspec.defstruct(
         model.__name__,
@@ -118,13 +118,13 @@ def struct_of(model: type) -> Callable[[], object]:
 
 @cache
 def reader_of_json(model: type, name: str) -> Callable[[Raw], object]:
-    """Return what reads the JSON of a field as the model would, or refuses it."""
+    """Return a decoder that reads a field's JSON as the model would, or raises."""
     return msgspec.json.Decoder(attribute_of(model, name).type).decode
 
 
 @cache
 def attribute_of(model: type, name: str) -> attrs.Attribute[Any]:
-    """Return what a model says of a field."""
+    """Return the attrs attribute of a model's field."""
     resolve_annotations(model)
     return attrs.fields_dict(cast("type[attrs.AttrsInstance]", model))[name]
 
@@ -160,7 +160,7 @@ def _type(column: FieldColumn, declared: object) -> Any:
         case ColumnKind.LIST if get_origin(without_none(declared)) is tuple:
             element = cast("FieldColumn", column.element)
             inner = _type(element, get_args(without_none(declared))[0])
-            kind = tuple[inner, ...]  # type: ignore[valid-type]  # made for this column
+            kind = tuple[inner, ...]  # type: ignore[valid-type]  # built at run time
         case _:
             return declared
     return kind | None if NoneType in get_args(declared) else kind

@@ -13,19 +13,19 @@ T = TypeVar("T")
 
 
 class SingleThreadExecutor:
-    """A thread that does one thing after the other, in the order in which it is told.
+    """A thread that runs functions one after another, in the order of the calls.
 
-    Whoever is cancelled while waiting leaves work behind that goes on: what comes next, closing
-    above all, begins when that is over.
+    Cancelling `run` does not stop a function that has started; the next one, such as closing,
+    begins after it has ended.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nexhealth-target")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do something in the thread, and return what it made."""
+        """Run a function in the thread and return its result."""
         return await asyncio.wrap_future(self._pool.submit(work))
 
     def end(self) -> None:
-        """Let the thread end when it has done all it was told."""
+        """End the thread after all submitted functions."""
         self._pool.shutdown(wait=False)

@@ -1,8 +1,8 @@
-"""What tests of your own program need: invented records, a server in a thread, no back-off.
+"""Helpers for tests of your own program: fake records, a sandbox in a thread, no backoff.
 
-``make(Patient, first_name="Ada")`` and its kin give records as the API would; `SandboxThread` runs
-a sandbox beside an application of any framework; `set_testing` takes back-off out of a test suite.
-The fixtures of ``nexhealth_async.pytest_plugin`` put all three to work.
+``make(Patient, first_name="Ada")`` and similar functions build records as the API would send them.
+`SandboxThread` runs a sandbox beside an application of any framework. `set_testing` disables
+backoff in a test suite. The fixtures of ``nexhealth_async.pytest_plugin`` use all three.
 """
 
 from __future__ import annotations

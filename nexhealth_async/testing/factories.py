@@ -1,4 +1,4 @@
-"""Makers of invented records: ``make(Patient, first_name="Ada")``."""
+"""Factories of fake records: ``make(Patient, first_name="Ada")``."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ T = TypeVar("T", bound=Record)
 
 
 class Factory:
-    """Makes invented records whose ids count from 1, for each model by itself.
+    """Builds fake records with ids that count from 1 for each model.
 
-    The same calls on a fresh factory give equal records, whatever ran before: use one in each test
-    (the fixture ``nexhealth_factory``). The functions of this module share one for the process,
-    whose ids depend on what else was made.
+    The same calls on a new factory return equal records, regardless of other tests. Use one factory
+    per test (the fixture ``nexhealth_factory``). The functions of this module share one factory,
+    whose ids depend on earlier calls.
     """
 
     def __init__(self) -> None:
@@ -46,116 +46,119 @@ class Factory:
         self._lock = Lock()
 
     def make(self, model: type[T], /, **overrides: object) -> T:
-        """Return an invented record of a model; ``overrides`` are the fields that matter.
+        """Build a fake record of a model.
 
-        What is usually there is filled in: names, times, money, flags. Ids of other records are 1,
-        that of the first one made. What the API sends on request only, and what it often leaves
-        out, stays None. For a field that is a record itself, a mapping will do:
-        ``make(Patient, bio={"phone_number": "2125550123"})``.
+        Common fields are filled in: names, times, money, flags. Ids of other records are 1, the id
+        of the first record. Fields that the API sends only on request or often omits are None.
 
-        Raises TypeError for a field that the model does not have, and for a value that is not of
-        the field's type.
+        Args:
+            model: Class of the record.
+            overrides: Values of fields. A mapping may stand for a nested record:
+                ``make(Patient, bio={"phone_number": "2125550123"})``.
+
+        Raises:
+            TypeError: The model lacks a field, or a value does not have the field's type.
         """
         kind = cast("type[attrs.AttrsInstance]", model)
         resolve_annotations(kind)
-        fields = {one.name: one for one in attrs.fields(kind)}
+        fields = {field.name: field for field in attrs.fields(kind)}
         for name in overrides:
             if name not in fields:
-                near = get_close_matches(name, fields, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                matches = get_close_matches(name, fields, 1)
+                hint = f"; did you mean {matches[0]}?" if matches else ""
                 raise TypeError(f"{model.__name__} has no field {name}{hint}")
         with self._lock:
             self._made[model] += 1
-            nth = self._made[model]
-        given = {
+            number = self._made[model]
+        checked = {
             name: self._check_override(fields[name], value) for name, value in overrides.items()
         }
-        invented = {
-            name: invent(nth)
-            for name in fields.keys() - given.keys()
-            if (invent := value_maker(model.__name__, name)) is not None
+        fake = {
+            name: make_value(number)
+            for name in fields.keys() - checked.keys()
+            if (make_value := value_maker(model.__name__, name)) is not None
         }
-        return model(**invented | given)
+        return model(**fake | checked)
 
     def _check_override(self, field: attrs.Attribute[object], value: object) -> object:
-        """Return a given value as the field holds it, or refuse it."""
-        inside = _nested_record(field.type)
-        if inside is not None and isinstance(value, Mapping):
-            return self.make(inside, **cast("Mapping[str, object]", value))
+        """Return a value in the form in which the field holds it, or raise TypeError."""
+        nested = _nested_record(field.type)
+        if nested is not None and isinstance(value, Mapping):
+            return self.make(nested, **cast("Mapping[str, object]", value))
         if isinstance(value, Sequence) and not isinstance(value, str):
             value = tuple(
-                self.make(inside, **cast("Mapping[str, object]", one))
-                if inside is not None and isinstance(one, Mapping)
-                else one
-                for one in cast("Sequence[object]", value)
+                self.make(nested, **cast("Mapping[str, object]", item))
+                if nested is not None and isinstance(item, Mapping)
+                else item
+                for item in cast("Sequence[object]", value)
             )
         try:
             msgspec.convert(value, field.type, from_attributes=True)
-        except msgspec.ValidationError as refusal:
-            raise TypeError(f"{field.name}: {refusal}") from None
+        except msgspec.ValidationError as error:
+            raise TypeError(f"{field.name}: {error}") from None
         return value
 
 
 def _nested_record(kind: object) -> type[Record] | None:
-    """Return the model that a field is of, or holds many of."""
+    """Return the model of a field's value or of its elements."""
     if isinstance(kind, type) and issubclass(kind, Record):
         return kind
-    return next((found for part in get_args(kind) if (found := _nested_record(part))), None)
+    return next((nested for part in get_args(kind) if (nested := _nested_record(part))), None)
 
 
 _SHARED = Factory()
 
 
 def make(model: type[T], /, **overrides: object) -> T:
-    """Return an invented record of any model; see `Factory.make`."""
+    """Build a fake record of any model; see `Factory.make`."""
     return _SHARED.make(model, **overrides)
 
 
 def make_patient(**overrides: object) -> models.Patient:
-    """Return an invented patient with name, email, birth date and phone number."""
+    """Build a fake patient with name, email, date of birth and phone number."""
     return make(models.Patient, **overrides)
 
 
 def make_provider(**overrides: object) -> models.Provider:
-    """Return an invented dentist."""
+    """Build a fake dentist."""
     return make(models.Provider, **overrides)
 
 
 def make_location(**overrides: object) -> models.Location:
-    """Return an invented location in New York's zone."""
+    """Build a fake location in New York's time zone."""
     return make(models.Location, **overrides)
 
 
 def make_operatory(**overrides: object) -> models.Operatory:
-    """Return an invented room."""
+    """Build a fake operatory."""
     return make(models.Operatory, **overrides)
 
 
 def make_appointment_type(**overrides: object) -> models.AppointmentType:
-    """Return an invented kind of appointment with its minutes."""
+    """Build a fake appointment type with its duration."""
     return make(models.AppointmentType, **overrides)
 
 
 def make_appointment(**overrides: object) -> models.Appointment:
-    """Return an invented appointment of half an hour, synced, neither confirmed nor cancelled.
+    """Build a fake appointment of 30 minutes: synced, neither confirmed nor cancelled.
 
-    One that has not reached the practice's system yet is ``make_appointment(foreign_id=None,
-    foreign_id_type="nex")``.
+    ``make_appointment(foreign_id=None, foreign_id_type="nex")`` is one that has not reached the
+    practice's system yet.
     """
     return make(models.Appointment, **overrides)
 
 
 def make_procedure(**overrides: object) -> models.Procedure:
-    """Return an invented treatment with its code and fee."""
+    """Build a fake procedure with its code and fee."""
     return make(models.Procedure, **overrides)
 
 
 def make_free_slot(**overrides: object) -> FreeSlot:
-    """Return an invented free time, as ``available_slots.flat()`` gives them."""
-    known = [field.name for field in attrs.fields(FreeSlot)]
+    """Build a fake free slot, as ``available_slots.flat()`` returns them."""
+    names = [field.name for field in attrs.fields(FreeSlot)]
     for name in overrides:
-        if name not in known:
-            raise TypeError(f"FreeSlot has no field {name}; it has {', '.join(known)}")
+        if name not in names:
+            raise TypeError(f"FreeSlot has no field {name}; it has {', '.join(names)}")
     slot = make(models.Slot)
-    usual = {"start": slot.time, "end": slot.end_time} | dict.fromkeys(known[2:], 1)
-    return FreeSlot(**usual | overrides)  # type: ignore[arg-type]  # names and kinds are its own
+    defaults = {"start": slot.time, "end": slot.end_time} | dict.fromkeys(names[2:], 1)
+    return FreeSlot(**defaults | overrides)  # type: ignore[arg-type]  # checked by name above

@@ -1,4 +1,4 @@
-"""What the fields of invented records hold: plausible, and nobody's."""
+"""Values for the fields of fake records: plausible, and no real person's."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from nexhealth_async.sandbox.fake_names import CODES, FIRST, LAST, STREETS, TYPE
 __all__ = ["ValueMaker", "value_maker"]
 
 ValueMaker: TypeAlias = Callable[[int], object]
-"""Makes a field's value from the number of the record, which counts from 1."""
+"""Builds a field's value from the number of the record, which counts from 1."""
 
 _ZONE: Final = timezone(timedelta(hours=-4))
-"""New York's in summer."""
+"""UTC offset of New York in summer."""
 _MORNING: Final = datetime(2026, 6, 1, 9, tzinfo=_ZONE)
 
 _BETWEEN_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def _first(nth: int) -> str:
-    return FIRST[(nth - 1) % len(FIRST)]
+def _first(number: int) -> str:
+    return FIRST[(number - 1) % len(FIRST)]
 
 
-def _last(nth: int) -> str:
-    return LAST[(nth - 1) * 5 % len(LAST)]
+def _last(number: int) -> str:
+    return LAST[(number - 1) * 5 % len(LAST)]
 
 
-def _full(nth: int) -> str:
-    return f"{_first(nth)} {_last(nth)}"
+def _full(number: int) -> str:
+    return f"{_first(number)} {_last(number)}"
 
 
-def _email(nth: int) -> str:
-    return f"{_first(nth)}.{_last(nth)}.{nth}@example.com".lower()
+def _email(number: int) -> str:
+    return f"{_first(number)}.{_last(number)}.{number}@example.com".lower()
 
 
-def _starts(nth: int) -> datetime:
-    return _MORNING + timedelta(days=(nth - 1) // 16, minutes=30 * ((nth - 1) % 16))
+def _starts(number: int) -> datetime:
+    return _MORNING + timedelta(days=(number - 1) // 16, minutes=30 * ((number - 1) % 16))
 
 
-def _ends(nth: int) -> datetime:
-    return _starts(nth) + timedelta(minutes=30)
+def _ends(number: int) -> datetime:
+    return _starts(number) + timedelta(minutes=30)
 
 
-def _in_utc(moment: Callable[[int], datetime]) -> ValueMaker:
-    return lambda nth: moment(nth).astimezone(UTC)
+def _in_utc(local: Callable[[int], datetime]) -> ValueMaker:
+    return lambda number: local(number).astimezone(UTC)
 
 
 def _constant(value: object) -> ValueMaker:
@@ -56,32 +56,32 @@ def _constant(value: object) -> ValueMaker:
 
 
 def _cycle(*values: object) -> ValueMaker:
-    return lambda nth: values[(nth - 1) % len(values)]
+    return lambda number: values[(number - 1) % len(values)]
 
 
-def _phone(nth: int) -> str:
-    return f"21255501{nth % 100:02d}"
+def _phone(number: int) -> str:
+    return f"21255501{number % 100:02d}"
 
 
-def _date_of_birth(nth: int) -> date:
-    return date(1950, 1, 1) + timedelta(days=nth * 997 % 20_000)
+def _date_of_birth(number: int) -> date:
+    return date(1950, 1, 1) + timedelta(days=number * 997 % 20_000)
 
 
-def _fee(nth: int) -> Money:
-    return Money(amount=Decimal(CODES[(nth - 1) % len(CODES)][2]), currency="USD")
+def _fee(number: int) -> Money:
+    return Money(amount=Decimal(CODES[(number - 1) % len(CODES)][2]), currency="USD")
 
 
-def _amount_paid(nth: int) -> Money:
-    return Money(amount=-_fee(nth).amount, currency="USD")
+def _amount_paid(number: int) -> Money:
+    return Money(amount=-_fee(number).amount, currency="USD")
 
 
-def _bio(nth: int) -> PatientBio:
+def _bio(number: int) -> PatientBio:
     return PatientBio(
-        date_of_birth=_date_of_birth(nth),
-        gender=("Female", "Male", "Other")[nth % 3],
+        date_of_birth=_date_of_birth(number),
+        gender=("Female", "Male", "Other")[number % 3],
         new_patient=False,
         non_patient=False,
-        phone_number=_phone(nth),
+        phone_number=_phone(number),
     )
 
 
@@ -104,7 +104,7 @@ _RELATED: Final = (
 
 _BY_NAME: Final[Mapping[str, ValueMaker]] = {
     **{name: _constant(value) for name, value in _FLAGS.items()},
-    # Whatever belongs to something belongs to the first one made.
+    # Related records have the id of the first one.
     **{name: _constant(1) for name in _RELATED},
     "amount": _cycle(*(Decimal(fee) for _, _, fee in CODES)),
     "code": _cycle(*(code for code, _, _ in CODES)),
@@ -118,7 +118,7 @@ _BY_NAME: Final[Mapping[str, ValueMaker]] = {
     "foreign_id": str,
     "foreign_id_type": _constant("remote_db-sandbox-DataSource-1"),
     "gender": _cycle("Female", "Male", "Other"),
-    "id": lambda nth: nth,
+    "id": lambda number: number,
     "last_name": _last,
     "minutes": _cycle(*(minutes for _, minutes in TYPES)),
     "phone_number": _phone,
@@ -133,14 +133,14 @@ _BY_MODEL: Final[Mapping[str, Mapping[str, ValueMaker]]] = {
     "Adjustment": {"adjustment_amount": _fee, "adjusted_at": _constant(_MORNING.date())},
     "AppointmentType": {"name": _cycle(*(name for name, _ in TYPES))},
     "Location": {
-        "name": lambda nth: f"{LAST[nth % len(LAST)]} Dental",
-        "street_address": lambda nth: f"{nth} {STREETS[nth % len(STREETS)]}",
+        "name": lambda number: f"{LAST[number % len(LAST)]} Dental",
+        "street_address": lambda number: f"{number} {STREETS[number % len(STREETS)]}",
         "city": _constant("Greenford"),
         "state": _constant("NY"),
         "zip_code": _constant("10099"),
     },
-    "Onboarding": {"id": lambda nth: f"onboarding-{nth}"},
-    "Operatory": {"name": lambda nth: f"Room {nth}"},
+    "Onboarding": {"id": lambda number: f"onboarding-{number}"},
+    "Operatory": {"name": lambda number: f"Room {number}"},
     "Patient": {"name": _full, "bio": _bio, "location_ids": _constant((1,))},
     "Payment": {"payment_amount": _amount_paid, "paid_at": _constant(_MORNING.date())},
     "Procedure": {
@@ -148,7 +148,7 @@ _BY_MODEL: Final[Mapping[str, Mapping[str, ValueMaker]]] = {
         "status": _cycle("completed", "planned", "scheduled"),
         "start_date": _constant(_MORNING.date()),
     },
-    "Provider": {"name": _full, "npi": lambda nth: f"{6_000_000_000 + nth}"},
+    "Provider": {"name": _full, "npi": lambda number: f"{6_000_000_000 + number}"},
     "Slot": {"time": _starts, "end_time": _ends},
     "WorkingHours": {
         "begin_time": _constant("09:00"),
@@ -157,21 +157,21 @@ _BY_MODEL: Final[Mapping[str, Mapping[str, ValueMaker]]] = {
     },
 }
 
-_MODEL_OVERRIDES: Final[Mapping[str, frozenset[str]]] = {
+_ABSENT: Final[Mapping[str, frozenset[str]]] = {
     "Institution": frozenset({"phone_number"}),
     "Procedure": frozenset({"foreign_id"}),
     "SlotGroup": frozenset({"operatory_id"}),
     "Slot": frozenset({"provider_id"}),
 }
-"""What the API leaves out there, although the field exists."""
+"""Fields that the API omits in a model, by model."""
 
 
 def value_maker(model: str, field: str) -> ValueMaker | None:
-    """Return what invents a field of a model; None where it stays as absent as it often is."""
-    if field in _MODEL_OVERRIDES.get(model, ()):
+    """Return the function that builds a field's value; None if the field stays absent."""
+    if field in _ABSENT.get(model, ()):
         return None
-    if (own := _BY_MODEL.get(model, {}).get(field)) is not None:
-        return own
+    if (maker := _BY_MODEL.get(model, {}).get(field)) is not None:
+        return maker
     if field == "name":
-        return lambda nth: f"{_BETWEEN_WORDS.sub(' ', model)} {nth}"
+        return lambda number: f"{_BETWEEN_WORDS.sub(' ', model)} {number}"
     return _BY_NAME.get(field)

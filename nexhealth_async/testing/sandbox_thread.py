@@ -1,4 +1,4 @@
-"""A sandbox in a thread of its own, for applications that bring their own event loop."""
+"""A sandbox in its own thread, for applications with their own event loop."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def _name_thread() -> None:
 
 
 class SandboxThread:
-    """Runs a sandbox in a thread, so that tests need no event loop of their own.
+    """Runs a sandbox in a thread, for tests without an event loop.
 
     .. code-block:: python
 
         with SandboxThread(Sandbox(patients=50)) as thread:
-            app = make_app(NexHealth(thread.box.api_key, base_url=thread.box.url))
+            app = make_app(NexHealth(thread.sandbox.api_key, base_url=thread.sandbox.url))
             with TestClient(app) as client:
-                thread.box.fail_next(503)
+                thread.sandbox.fail_next(503)
                 assert client.get("/patients").status_code == 200
 
-    From the test's thread you may read and change the sandbox's tables, clock and switches, order
-    faults, and look at what it saw. What must run where the server does, such as ``box.clear()``
-    while an answer hangs, goes through `call`.
+    The test's thread may read and change the sandbox's tables, clock and options, inject faults,
+    and read recorded requests. Use `call` for functions that must run in the server's thread, such
+    as ``sandbox.clear()`` while a response hangs.
     """
 
-    def __init__(self, box: Sandbox | None = None) -> None:
-        self.sandbox: Sandbox = box or Sandbox()
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self.sandbox: Sandbox = sandbox or Sandbox()
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
     def __enter__(self) -> Self:
-        """Start the thread and the sandbox in it."""
+        """Start the thread and its sandbox."""
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal())
             portal.call(_name_thread)
@@ -58,7 +58,7 @@ class SandboxThread:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the sandbox, and its thread."""
+        """Stop the sandbox and its thread."""
         self._portal = None
         self._stack.close()
 
@@ -67,7 +67,9 @@ class SandboxThread:
     @overload
     def call(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T: ...
     def call(self, work: Callable[[*Ts], object], *arguments: *Ts) -> object:
-        """Run a function or coroutine function in the server's thread; return what it does."""
+        """Run a function or coroutine function in the server's thread; return its result."""
         if self._portal is None:
-            raise RuntimeError("Start the thread first: with SandboxThread() as thread.")
+            raise RuntimeError(
+                "the sandbox thread is not running; use `with SandboxThread() as thread:`"
+            )
         return self._portal.call(work, *arguments)

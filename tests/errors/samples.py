@@ -151,5 +151,5 @@ def _others() -> Iterator[NexHealthError]:
     yield e.PartialPullError([], rejected={"patients/demo-practice": 2})
     yield e.PartialPullError(["providers/demo-practice"], rejected={"patients/demo-practice": 2})
     yield e.TargetError(
-        "the directory out cannot be used: No space left on device; resume once it can"
+        "the directory out cannot be used: No space left on device; fix it and resume the pull"
     )

@@ -53,7 +53,7 @@ _HEAVY = arrow_from_json._HEAVY_BYTES
 def heavy_records_too() -> Iterator[None]:
     """Records with every known field, heavier than any real one."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(arrow_from_json, "_HEAVY", 1_000_000)
+        patched.setattr(arrow_from_json, "_HEAVY_BYTES", 1_000_000)
         yield
 
 
@@ -313,7 +313,7 @@ def test_pages_with_ever_new_fields_are_left_to_models_early() -> None:
 
 
 def test_pages_of_heavy_records_are_left_to_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrow_from_json, "_HEAVY", _HEAVY)
+    monkeypatch.setattr(arrow_from_json, "_HEAVY_BYTES", _HEAVY)
     record = to_json(models.Patient(id=1, name="A" * 10_000))
     assert check(models.Patient, record) is None
     assert check(models.Patient, *([record] + [b'{"id":2}'] * 9)) is not None

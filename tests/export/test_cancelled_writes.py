@@ -72,7 +72,7 @@ async def test_closing_waits_for_a_cancelled_write(
     target, shard = made(), shard_of()
     await target.open()
     await target.begin(plan_of(shard))
-    held = (duckdb_sql, "keep") if kind == "duckdb" else (JsonLinesTarget, "_append")
+    held = (duckdb_sql, "save_state") if kind == "duckdb" else (JsonLinesTarget, "_append")
     begun, go_on = _slowed(monkeypatch, *held)
     writing = asyncio.create_task(target.write(batch_of(shard, [{"id": 1}]), DONE))
     await asyncio.to_thread(begun.wait, 5)

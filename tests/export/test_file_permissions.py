@@ -127,7 +127,7 @@ async def test_a_read_only_folder_gives_a_clear_error(
         raise PermissionError(13, "denied", str(tmp_path))
 
     monkeypatch.setattr(duckdb_file, "mkdtemp", refuse)
-    with pytest.raises(TargetError, match="can its directory be written to"):
+    with pytest.raises(TargetError, match="its directory is writable"):
         await DuckDBTarget(tmp_path / "copy.duckdb").open()
 
 

@@ -170,7 +170,7 @@ async def test_a_second_writer_is_refused_until_the_first_is_closed(
     await first.open()
     with pytest.raises(TargetError, match="another pull is writing"):
         await second.open()
-    with pytest.raises(SessionStateError, match="open already"):
+    with pytest.raises(SessionStateError, match="already open"):
         await first.open()
     await first.aclose()
     await second.open()
@@ -219,7 +219,7 @@ async def test_files_of_another_format_are_not_resumed(tmp_path: Path) -> None:
 @EACH
 async def test_an_unreadable_checkpoint_is_refused(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b'{"format": "jso')
-    with pytest.raises(UsageError, match="is no checkpoint"):
+    with pytest.raises(UsageError, match="is not a checkpoint"):
         await kind.make(tmp_path).open()
     (tmp_path / CHECKPOINT).unlink()
     target = kind.make(tmp_path)

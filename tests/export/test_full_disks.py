@@ -79,7 +79,7 @@ async def test_a_full_disk_is_recognized_for_every_error_class_of_duckdb(
 
     async with opened(DuckDBTarget(tmp_path / "copy.duckdb")) as target:
         await target.begin(plan_of(shard_of()))
-        monkeypatch.setattr("nexhealth_async.export.duckdb_sql.load", refuse)
+        monkeypatch.setattr("nexhealth_async.export.duckdb_sql.load_progress", refuse)
         with pytest.raises(TargetError, match=r"the disk (is full|quota is used up)") as caught:
             await target.load()
     assert "/x" not in str(caught.value)

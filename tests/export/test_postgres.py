@@ -121,7 +121,7 @@ async def test_a_lost_commit_response_duplicates_no_row(
                 await db.execute("commit")
                 connection.terminate()
 
-        monkeypatch.setattr(postgres_sql, "keep", keep_and_lose)
+        monkeypatch.setattr(postgres_sql, "save_state", keep_and_lose)
         await target.write(batch_of(shard_of(resource), [record], model), OPEN)
         assert connection_of(target) is not connection
     async with connected(database) as db:
@@ -156,9 +156,9 @@ async def test_a_pull_replaced_by_another_stops(database: str) -> None:
         connection_of(target).terminate()
         async with opened(PostgresTarget(database)) as other:
             await other.begin(plan_of(shard_of(), id="pull-2"))
-        with pytest.raises(TargetError, match="another pull was begun"):
+        with pytest.raises(TargetError, match="another pull has begun"):
             await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
-        with pytest.raises(TargetError, match="another pull was begun"):
+        with pytest.raises(TargetError, match="another pull has begun"):
             await target.complete(shard_of().group, watermark=plan_of().started, whole=True)
     assert await ids(database) == []
 
@@ -174,7 +174,7 @@ async def test_errors_of_the_server_are_reported_without_its_text(database: str)
             await target.write(batch_of(shard_of(), [record]), OPEN)
         said = str(caught.value)
         assert said.startswith("PostgreSQL at ")
-        assert said.endswith(" refused to do this: CheckViolationError (23514)")
+        assert said.endswith(" refused the operation: CheckViolationError (23514)")
         assert caught.value.__cause__ is caught.value.__context__ is None
         await target.write(batch_of(shard_of(), [{"id": 2}]), OPEN)
     assert await ids(database) == [2]
@@ -187,10 +187,10 @@ _ON = f"postgresql://tester:{SECRET}@"
     ("url", "says"),
     [
         (f"{_ON}localhost:1/none", "at localhost:1 (database none) cannot be reached"),
-        (f"{_ON}127.0.0.1:1/none", "nothing listens there; check the address"),
+        (f"{_ON}127.0.0.1:1/none", "nothing listens there; check the URL"),
         (f"{_ON}/none?host=/nowhere", "at /nowhere (database none) cannot be reached"),
         (f"{_ON}nowhere.invalid", "at nowhere.invalid:5432 (the user's own database) cannot"),
-        (f"{_ON}nowhere.invalid/none", "its host has no address; check the address"),
+        (f"{_ON}nowhere.invalid/none", "its host name cannot be resolved; check the URL"),
     ],
 )
 async def test_an_unreachable_address_is_named_without_its_password(
@@ -225,14 +225,14 @@ async def test_an_unreachable_address_is_named_without_its_password(
 def test_an_invalid_url_is_refused_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGHOST", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UsageError, match="no address of a PostgreSQL database") as caught:
+    with pytest.raises(UsageError, match="invalid PostgreSQL URL") as caught:
         PostgresTarget(url)
     assert SECRET not in repr(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 async def test_an_unknown_option_in_the_url_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="an option in the address") as caught:
+    with pytest.raises(UsageError, match="an option in the PostgreSQL URL") as caught:
         await PostgresTarget(f"{_ON}localhost/none?sslmode=perhaps").open()
     assert SECRET not in str(caught.value)
 
@@ -269,7 +269,7 @@ async def test_a_database_that_does_not_exist_is_refused_at_once(
         await PostgresTarget(postgres_server.url("nowhere")).open()
     assert str(caught.value) == (
         f"PostgreSQL at {postgres_server.folder} (database nowhere) refused the login: "
-        "there is no such database"
+        "the database does not exist"
     )
 
 

@@ -63,11 +63,11 @@ def _groups(kept: Any) -> None:
     kept["groups"] = [[{"resource": "patients", "subdomain": "demo"}, state]]
 
 
-def _place(kept: Any) -> None:
+def _position(kept: Any) -> None:
     kept["progress"]["states"][next(iter(kept["progress"]["states"]))]["position"] = "x"
 
 
-CHANGES = (_resource, _window, _version, _lists, _size, _sizes, _groups, _place)
+CHANGES = (_resource, _window, _version, _lists, _size, _sizes, _groups, _position)
 
 
 @EACH
@@ -90,7 +90,7 @@ async def test_a_changed_checkpoint_is_refused_and_nothing_is_deleted(
                 (folder / name / f"{stem}-0000.parquet").write_text("{}\n")
     before = contents(tmp_path)
     target = kind.make(out)
-    with pytest.raises(UsageError, match="no checkpoint"):
+    with pytest.raises(UsageError, match="not a checkpoint"):
         await target.open()
     assert contents(tmp_path) == before
 

@@ -147,13 +147,13 @@ async def test_a_worker_that_hangs_within_a_transaction_loses_its_locks(
     """Between the messages of a statement, no timeout of PostgreSQL ends that."""
     await _planned(database)
     monkeypatch.setattr(
-        postgres_connection, "_STILL_LOCKED", 0.5 if between == "statements" else 60.0
+        postgres_connection, "_MAX_UNRESPONSIVE", 0.5 if between == "statements" else 60.0
     )
     async with sharing(database) as (slow, fast):
         monkeypatch.setattr(
-            postgres_connection, "_STILL_LOCKED", 60.0 if between == "statements" else 0.2
+            postgres_connection, "_MAX_UNRESPONSIVE", 60.0 if between == "statements" else 0.2
         )
-        monkeypatch.setattr(postgres_connection, "_WATCH", 0.1)
+        monkeypatch.setattr(postgres_connection, "_WATCH_INTERVAL", 0.1)
         mine = await _taken(slow)
         still, onward = asyncio.Event(), asyncio.Event()
 
@@ -190,9 +190,9 @@ async def test_a_slow_worker_keeps_its_locks_while_it_progresses(
     await _planned(database)
     async with sharing(database) as (slow, fast):
         monkeypatch.setattr(
-            postgres_connection, "_STILL_LOCKED", 0.3 if busy == "the server" else 60.0
+            postgres_connection, "_MAX_UNRESPONSIVE", 0.3 if busy == "the server" else 60.0
         )
-        monkeypatch.setattr(postgres_connection, "_WATCH", 0.1)
+        monkeypatch.setattr(postgres_connection, "_WATCH_INTERVAL", 0.1)
         mine = await _taken(slow)
         held = asyncio.Event()
 

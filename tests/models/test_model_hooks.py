@@ -152,7 +152,7 @@ def test_an_error_in_a_hook_is_a_decoding_error_without_the_value(codec: Codec) 
     with pytest.raises(UndecodableRecordError) as caught:
         codec.decode(Patient, f'{{"id":1,"bio":{{"city":"{SENTINEL}"}}}}'.encode())
     assert (caught.value.path, caught.value.record_id) == ("bio", 1)
-    assert caught.value.expected == "what the hook for PatientBio takes"
+    assert caught.value.expected == "a value for the hook of PatientBio"
     assert SENTINEL not in "".join(traceback.format_exception(caught.value))
 
 
@@ -206,7 +206,7 @@ def test_a_class_of_the_user_is_read_by_the_same_rules(codec: Codec) -> None:
     assert made == Own(Colour.RED, bios=(PatientBio(city="5"),))
     assert repairs == ("since", "bios[0].city")
     for data, path, expected in (
-        (b'{"colour":"blue"}', "colour", "what the hook for Colour takes"),
+        (b'{"colour":"blue"}', "colour", "a value for the hook of Colour"),
         (b'{"since":null}', "colour", "a value"),
         (b'{"colour":"red","bios":[{},{}]}', "", "a valid Own"),
     ):

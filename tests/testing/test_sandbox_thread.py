@@ -59,7 +59,7 @@ def test_work_in_the_servers_thread_returns_its_result() -> None:
         assert thread.call(thread.sandbox.sync) == 0
         with pytest.raises(ZeroDivisionError):
             thread.call(lambda: 1 // 0)
-    with pytest.raises(RuntimeError, match="Start the thread first"):
+    with pytest.raises(RuntimeError, match="not running"):
         thread.call(thread.sandbox.sync)
 
 
@@ -102,7 +102,7 @@ def test_the_fixtures_work_in_a_suite_without_asyncio_plugins(pytester: pytest.P
 
         def test_env(nexhealth_env, nexhealth_url):
             assert os.environ["NEXHEALTH_BASE_URL"] == nexhealth_url
-            assert os.environ["NEXHEALTH_API_KEY"] == nexhealth_env.box.api_key
+            assert os.environ["NEXHEALTH_API_KEY"] == nexhealth_env.sandbox.api_key
 
 
         def test_after(nexhealth_factory):
