@@ -3,43 +3,49 @@
 ::
 
     NexHealthError
-    ├── UsageError                  refused before anything was sent
-    │   ├── InvalidArgumentError         a value the API would refuse or misread (also a ValueError)
-    │   ├── MissingScopeError            no practice or no location was given
-    │   ├── NotInVersionError        the chosen API version has no such operation or filter
-    │   ├── SessionStateError       the session is not open, closed, or belongs to another loop
-    │   ├── BudgetExceededError             the requests of budget= are used up: renews_after
-    │   ├── UnfinishedPullError          a fleet's new pull would forget the last one
-    │   ├── OriginError             a target holds records from somewhere else
-    │   └── WalkClosedError                this walk was finished, failed or closed before
-    ├── APIConnectionError              no complete reply came
-    │   ├── ConnectError           no connection was made, so nothing was sent
-    │   ├── ConnectionLostError          the connection broke after the request began to leave
-    │   └── APITimeoutError                the deadline passed or could not be met (also a
-    TimeoutError) ├── OutcomeUnknownError              a write may or may not have happened ├──
-    DoubleBookedError                  rescheduled, but the old appointment could not be cancelled
-    ├── APIError                    the API answered with a refusal │   ├── Unauthorized 401 │   │
-    └── InvalidAPIKeyError          the API key itself is not accepted │   ├── Forbidden 403 │   │
-    ├── VersionNotEnabledError      the account may not use this API version │   │   ├──
-    FinancialAccessDisabledError  a ledger resource that is not enabled for the key │   │   └──
-    FirewallBlockedError         a firewall's page, not the API's answer │   ├── NotFoundError 404 │
-    ├── Invalid                 400, 415, 422 and code: false │   │   ├── DuplicatePatientError
-    the patient exists: patient_id │   │   ├── SlotTakenError           the time is no longer free │
-    │   ├── AlreadyCancelledError    the appointment was cancelled before │   │   ├──
-    NotYetSyncedError        the record has not reached the practice's system yet │   │ └──
-    UnsupportedBySystemError the practice's system cannot do this │   ├── RateLimitError
-    429: retry_after │   └── ServerError           5xx ├── InvalidResponseError                    a
-    reply that cannot be what the API meant │   ├── MalformedBodyError              not the JSON
-    that was announced, or cut short │   ├── UnexpectedStructureError         JSON, but not where or
-    what it should be │   └── UndecodableRecordError       one record that no decoder can read ├──
-    InvalidWebhookError              a webhook's body that is no event ├── IgnoredFilterError
-    the server ignored a filter and answered with other records ├── DriftError                 the
-    list changed so much that completeness cannot be shown ├── StalledCursorError               the
-    server says there is more but gives no way to get it ├── PartialPullError                 some
-    shards of a pull were not read to their end └── TargetError                 the place a pull is
-    copied to cannot be used, or refuses it
+    ├── UsageError                            refused before anything was sent
+    │   ├── InvalidArgumentError              a value the API would refuse or misread (a ValueError)
+    │   ├── MissingScopeError                 no practice or no location was given
+    │   ├── NotInVersionError                 the API version has no such operation or filter
+    │   ├── SessionStateError                 the session is not open, closed, or of another loop
+    │   ├── BudgetExceededError               the requests of budget= are used up: renews_after
+    │   ├── UnfinishedPullError               a new pull of a fleet would discard the last one
+    │   ├── OriginError                       a target holds records of another origin
+    │   └── WalkClosedError                   this walk was finished, failed or closed before
+    ├── APIConnectionError                    no complete response arrived
+    │   ├── ConnectError                      no connection was made, so nothing was sent
+    │   ├── ConnectionLostError               the connection broke after sending had begun
+    │   └── APITimeoutError                   the deadline passed (a TimeoutError)
+    ├── OutcomeUnknownError                   a write may or may not have happened
+    ├── DoubleBookedError                     rescheduled, but the old appointment is not cancelled
+    ├── APIError                              the API answered with an error
+    │   ├── AuthenticationError               401
+    │   │   └── InvalidAPIKeyError            the API key itself is not accepted
+    │   ├── PermissionDeniedError             403
+    │   │   ├── VersionNotEnabledError        the account may not use this API version
+    │   │   ├── FinancialAccessDisabledError  a ledger resource not enabled for the key
+    │   │   └── FirewallBlockedError          a firewall's page, not the API's answer
+    │   ├── NotFoundError                     404
+    │   ├── InvalidRequestError               400, 415, 422 and code: false
+    │   │   ├── DuplicatePatientError         the patient exists: patient_id
+    │   │   ├── SlotTakenError                the time is no longer free
+    │   │   ├── AlreadyCancelledError         the appointment was cancelled before
+    │   │   ├── NotYetSyncedError             the practice's system does not have it yet
+    │   │   └── UnsupportedBySystemError      the practice's system cannot do this
+    │   ├── RateLimitError                    429: retry_after
+    │   └── ServerError                       5xx
+    ├── InvalidResponseError                  a response that is not what the API documents
+    │   ├── MalformedBodyError                not the announced JSON, or cut short
+    │   ├── UnexpectedStructureError          JSON of another structure
+    │   └── UndecodableRecordError            one record that no decoder can read
+    ├── InvalidWebhookError                   the body of a webhook that is no event
+    ├── IgnoredFilterError                    the server ignored a filter
+    ├── DriftError                            the list changed too much to be shown complete
+    ├── StalledCursorError                    the server names more records but no way to get them
+    ├── PartialPullError                      some shards of a pull were not read to their end
+    └── TargetError                           the target of a copy cannot be used
 
-    NexHealthWarning                what the server or the library wants noticed; nothing was lost
+    NexHealthWarning                          what the library or the server reports; nothing is lost
 
 The text of an error names the operation, the status and the number of attempts, and says what to
 do next. It never holds a body, a query value, a credential or personal data; the body of a refusal

@@ -26,7 +26,7 @@ from nexhealth_async._protocol.envelopes import (
 from nexhealth_async._protocol.http_messages import HiddenText
 from nexhealth_async._protocol.operations import LOGIN, Endpoint
 from nexhealth_async._protocol.requests import PlannedCall, plan
-from nexhealth_async.codec.lazy_decoding import LazyDecoder, build_decoder
+from nexhealth_async.codec import LazyDecoder, build_decoder
 from nexhealth_async.errors import (
     APITimeoutError,
     AuthenticationError,

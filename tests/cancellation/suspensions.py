@@ -20,7 +20,7 @@ T = TypeVar("T")
 Moment: TypeAlias = Literal["at_once", "as_it_wakes"]
 AnyCoroutine: TypeAlias = Coroutine[Any, Any, T]
 
-_CHILDREN = frozenset({"Client.fetch_page", "TokenManager._renew", "work_apart"})
+_CHILDREN = frozenset({"Client.fetch_page", "TokenManager._refresh", "work_apart"})
 """Coroutines that the library runs as tasks, and one of the tests."""
 
 

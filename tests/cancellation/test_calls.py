@@ -102,7 +102,7 @@ async def test_a_login_continues_without_its_first_caller() -> None:
             at.sandbox.keys.logins = 0
 
         steps = await everywhere(
-            at, get, through={"TokenManager._join", "TokenManager._renew"}, before=forget
+            at, get, through={"TokenManager._join", "TokenManager._refresh"}, before=forget
         )
         assert steps >= 3
         assert at.sandbox.logins == 1
@@ -235,7 +235,7 @@ async def test_the_session_works_after_cancelling_all_tasks_at_once() -> None:
             at.nex._client.state.token_manager._token = None
 
         await everywhere(
-            at, get, ways=(ONCE,), through={"TokenManager._renew"}, act=cancel_all, before=forget
+            at, get, ways=(ONCE,), through={"TokenManager._refresh"}, act=cancel_all, before=forget
         )
 
 

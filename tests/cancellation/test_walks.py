@@ -150,7 +150,10 @@ async def test_a_closed_walk_has_no_task_left(view: str) -> None:
             assert at.steps.again or not at.handle, "it left tasks behind"
 
         await everywhere(
-            at, leave, through={"cancel_and_wait", "_Machine.aclose", "Pager.next"}, before=before
+            at,
+            leave,
+            through={"cancel_and_wait", "_PageIterator.aclose", "Pager.next"},
+            before=before,
         )
         before()
 
@@ -191,7 +194,7 @@ async def test_practices_and_flat_slots_leave_nothing_behind_either() -> None:
         assert [one async for one in at.nex.practices()]
 
     async with scene() as at:
-        await everywhere(at, look, through={"Flat.__anext__", "Pager.next"})
+        await everywhere(at, look, through={"FlatWalk.__anext__", "Pager.next"})
 
 
 @prefetches

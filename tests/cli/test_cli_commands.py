@@ -186,16 +186,14 @@ async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None
         told[name] = value.strip()
         if "Ctrl-C" in line.decode():
             break
-    async with NexHealth(told["CliApiKey"], base_url=told["URL"]) as nex:
+    async with NexHealth(told["Key"], base_url=told["URL"]) as nex:
         location = nex.practice(told["Subdomain"]).location(int(told["Location"]))
         assert await location.patients.walk().count() == 40
         visits = location.appointments.walk(start=YEAR, end=YEAR + timedelta(days=365))
         same = Sandbox(patients=40, appointments=7).appointments
         kept = {row["id"] for row in same if not row["cancelled"]}
         assert {one.id async for one in visits} == kept
-    assert (
-        told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['CliApiKey']}"
-    )
+    assert told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['Key']}"
     process.send_signal(sent)
     _, err = await asyncio.wait_for(process.communicate(), 5)
     assert (process.returncode, err) == (status, b"")
@@ -210,9 +208,9 @@ async def test_a_port_in_use_gives_a_clear_error(sandbox: Sandbox) -> None:
 
 async def test_a_defect_is_reported_with_its_location_and_without_data() -> None:
     code = (
-        "import sys; from nexhealth_async.cli.exit_status import supervised\n"
+        "import sys; from nexhealth_async.cli.exit_status import run_supervised\n"
         "def work(): raise ValueError('Ada Love' + 'lace')\n"
-        "sys.exit(supervised(work))"
+        "sys.exit(run_supervised(work))"
     )
     ran = await nexhealth(command=(*COMMAND[:1], "-c", code))
     assert ran.status == 1

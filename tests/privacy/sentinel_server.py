@@ -260,7 +260,7 @@ class PrivacyServer:
             server: RequestHandler, status: int, envelope: dict[str, Any], found: Any
         ) -> Any:
             route = found.route
-            key = _nameless(route.method, route.path, found.spoken) if route else None
+            key = _nameless(route.method, route.path, found.version) if route else None
             if key in _MODELS and envelope["data"] is not None and status < 300:
                 model, row = _MODELS[key]
                 envelope = {**envelope, "data": scribe.envelope(model, row, envelope["data"])}

@@ -189,11 +189,11 @@ def test_retry_after_is_obeyed_exactly(seconds: float) -> None:
     "wrong",
     [
         {"attempts": 0},
-        {"base": -1.0},
+        {"base_delay": -1.0},
         {"max_wait": -1.0},
         {"max_retry_after": -0.1},
         {"attempt_timeout": 0.0},
-        {"base": float("nan")},
+        {"base_delay": float("nan")},
     ],
     ids=str,
 )

@@ -382,7 +382,7 @@ async def test_a_session_without_hooks_creates_no_values_for_them(
     def made(*_: object, **__: object) -> None:
         raise AssertionError("made for nobody")
 
-    monkeypatch.setattr("nexhealth_async._client.call.Watch.of", made)
+    monkeypatch.setattr("nexhealth_async._client.call.HookRecorder.of", made)
     async with scene(retry=QUICK) as at:
         await at.works()
     with pytest.raises(AssertionError, match="for nobody"):

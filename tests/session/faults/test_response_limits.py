@@ -177,7 +177,7 @@ async def test_a_file_is_read_at_once_up_to_a_limit_and_in_chunks_beyond() -> No
             async with at.location.patients.documents.download(again) as file:
                 assert len(await file.read(max_bytes=MB)) == MB
             async with at.location.patients.documents.download(again) as file:
-                with pytest.raises(UnexpectedStructureError, match="at_most") as caught:
+                with pytest.raises(UnexpectedStructureError, match="max_bytes") as caught:
                     await file.read(max_bytes=MB - 1)
                 assert caught.value.operation == "GET /documents/{id}/download"
             async with at.location.patients.documents.download(again) as file:

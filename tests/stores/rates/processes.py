@@ -52,7 +52,7 @@ def _watched(nex: NexHealth) -> list[tuple[float, float]]:
 
     A busy machine may let time pass between that and its sending: then it arrives later.
     """
-    limiter = cast("Any", nex)._client.state.limiter
+    limiter = cast("Any", nex)._client.state.rate_limiter
     ended, trips = limiter.ended, list[tuple[float, float]]()
 
     def watched(departure: Permit, *, answered: bool) -> None:
@@ -117,7 +117,7 @@ async def work(options: dict[str, Any]) -> None:
             for at in range(options["tasks"]):
                 group.create_task(call(at / options["tasks"]))
         stall_meter.cancel()
-        member = cast("Any", nex)._client.state.limiter._shared
+        member = cast("Any", nex)._client.state.rate_limiter._shared
         _say(
             {
                 "trips": trips,
