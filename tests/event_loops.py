@@ -21,7 +21,7 @@ async def end_tasks() -> None:
 async def logins_ended() -> None:
     """Wait briefly until no session logs in and no server accepts a connection."""
     async with asyncio.timeout(5):
-        while passing := [one for one in asyncio.all_tasks() if passes_by_itself(one)]:
+        while passing := [task for task in asyncio.all_tasks() if passes_by_itself(task)]:
             await asyncio.wait(passing)
 
 

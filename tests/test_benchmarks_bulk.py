@@ -80,7 +80,7 @@ def test_the_bulk_chart_shows_the_medians_and_a_line_for_each_latency() -> None:
         assert f"{latency} ms latency" in shown
         for one in CONCURRENCIES:
             assert f"{median(figures[f'bulk.pace.{latency}.{one}.rate']):,.0f}" in shown
-    assert {str(one) for one in CONCURRENCIES} <= set(shown)
+    assert {str(concurrency) for concurrency in CONCURRENCIES} <= set(shown)
     assert "a < b" in shown
     heights = [
         [float(point.partition(",")[2]) for point in line.attrib["points"].split()]

@@ -21,8 +21,8 @@ async def _walked() -> int:
         Sandbox(patients=700, seed=1) as box,
         NexHealth(box.api_key, base_url=box.url) as nex,
     ):
-        office = nex.practice(box.subdomain).location(box.location_id)
-        return len([patient async for patient in office.patients.walk()])
+        location = nex.practice(box.subdomain).location(box.location_id)
+        return len([patient async for patient in location.patients.walk()])
 
 
 def main() -> None:

@@ -86,9 +86,13 @@ async def ask(http: aiohttp.ClientSession, wish: Wish) -> tuple[int, dict[str, A
 def booked(sandbox: Sandbox) -> Counter[tuple[object, object, datetime]]:
     """Count the appointments of the practice by patient, provider and time."""
     return Counter(
-        (one["patient_id"], one["provider_id"], datetime.fromisoformat(str(one["start_time"])))
-        for one in sandbox.appointments
-        if not one["cancelled"]
+        (
+            appointment["patient_id"],
+            appointment["provider_id"],
+            datetime.fromisoformat(str(appointment["start_time"])),
+        )
+        for appointment in sandbox.appointments
+        if not appointment["cancelled"]
     )
 
 

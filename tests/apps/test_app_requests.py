@@ -85,7 +85,7 @@ async def test_the_booking_example_handles_signed_webhooks_once_and_no_others(
             sent = await sandbox.deliver(
                 "appointment_updated", id, to=f"{app.url}/webhooks", secret=secret
             )
-            return [one.status for one in sent]
+            return [delivery.status for delivery in sent]
 
         for _ in range(3):
             assert await asyncio.to_thread(thread.call, deliver, WEBHOOK_SECRET) == [200]

@@ -108,5 +108,5 @@ async def test_the_process_exits_cleanly_on_a_signal(
     assert process.returncode == 0
     assert said.decode().splitlines() == ["INFO:worker:stopped"]
     assert (tmp_path / "worker.state").exists()
-    spoken = {one.headers["nex-api-version"] for one in sandbox.seen("GET", "/patients")}
+    spoken = {request.headers["nex-api-version"] for request in sandbox.seen("GET", "/patients")}
     assert spoken == {version}

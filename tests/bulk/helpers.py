@@ -52,7 +52,10 @@ async def scene(
 
 def truth(sandbox: Sandbox, resource: str) -> dict[str | None, list[int]]:
     """Ids of the records of each practice."""
-    return {one.subdomain: sorted(getattr(one, resource).ids) for one in sandbox.practices}
+    return {
+        practice.subdomain: sorted(getattr(practice, resource).ids)
+        for practice in sandbox.practices
+    }
 
 
 def by_group(batches: list[Batch], resource: str) -> dict[str | None, list[int]]:

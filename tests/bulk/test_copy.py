@@ -89,7 +89,7 @@ async def test_a_resumed_copy_does_not_read_finished_shards_again(version: str) 
         assert group not in book.known_groups
         sandbox.clear()
         second = await nex.bulk.copy(["patients", "procedures"], to=book, resume=True)
-        assert {one.path for one in sandbox.requests} == {"/procedures"}
+        assert {request.path for request in sandbox.requests} == {"/procedures"}
         assert second.complete
         assert group in book.known_groups
         assert book.ids("procedures") == truth(sandbox, "procedures")
@@ -235,8 +235,8 @@ async def test_a_refresh_requests_changes_where_the_api_allows_it() -> None:
         await nex.bulk.copy(["patients", "insurance_plans"], to=book)
         sandbox.requests.clear()
         report = await nex.bulk.copy(["patients", "insurance_plans"], to=book, since="last")
-        for one in sandbox.seen("GET", "/patients"):
-            since = one.param("updated_since") or one.param("updated_after")
+        for request in sandbox.seen("GET", "/patients"):
+            since = request.param("updated_since") or request.param("updated_after")
             assert since is not None
             asked = datetime.fromisoformat(since)
             assert timedelta(minutes=14) < now - asked < timedelta(minutes=16)

@@ -226,7 +226,9 @@ async def test_a_pull_of_v2_makes_exactly_the_estimated_requests(drift: str) -> 
         records = await walk_all(nex, shards, drift=drift)
         assert not found.at_least
         assert len(sandbox.requests) - before - counted == found.requests - 1
-    assert counted == sum(len(one.shard.lists) for one in found.shards if one.records is not None)
+    assert counted == sum(
+        len(shard.shard.lists) for shard in found.shards if shard.records is not None
+    )
     assert found.requests > 2 * len(shards)
     for one in found.shards:
         if one.records is not None:
@@ -243,7 +245,7 @@ async def test_a_pull_of_v3_makes_at_least_the_estimated_requests() -> None:
         ).shards
         found = await estimate(client_of(nex), shards)
         before = len(sandbox.requests)
-        await walk_all(nex, tuple(one for one in shards), drift="watch")
+        await walk_all(nex, tuple(shard for shard in shards), drift="watch")
         assert found.at_least
         assert len(sandbox.requests) - before == found.requests - 1  # each list is one page here
 
@@ -283,7 +285,8 @@ def test_one_slow_count_is_ignored_as_an_outlier() -> None:
     shards = plan_shards(["patients", "providers", "nex_staff"], "v2", [DEMO], now=NOW).shards
     seconds = iter((0.1, 9.0, 0.2))
     tallies = {
-        one.name: CountResult(counts=(1,) * len(one.lists), seconds=next(seconds)) for one in shards
+        shard.name: CountResult(counts=(1,) * len(shard.lists), seconds=next(seconds))
+        for shard in shards
     }
     tallies["gone"] = CountResult(counts=(None,), error="NotFoundError: gone")
     found = estimate_from_counts(shards, tallies).answer_seconds

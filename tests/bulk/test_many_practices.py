@@ -123,7 +123,7 @@ def check_failures(report: Report, expected: dict[str, type[Exception]]) -> None
             assert one.shard.group in groups
     with pytest.raises(PartialPullError) as partial:
         report.raise_if_partial()
-    left = [one.shard.name for one in report.shards if one.status != "done"]
+    left = [shard.shard.name for shard in report.shards if shard.status != "done"]
     assert sorted(partial.value.shards) == sorted(left)
 
 

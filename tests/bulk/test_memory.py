@@ -21,7 +21,7 @@ PER_PAGE = 100
 
 def alive() -> int:
     """Count the patients in memory."""
-    return sum(isinstance(one, Patient) for one in gc.get_objects())
+    return sum(isinstance(obj, Patient) for obj in gc.get_objects())
 
 
 @pytest.mark.parametrize("version", VERSIONS)

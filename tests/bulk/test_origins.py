@@ -81,7 +81,7 @@ async def _copies(
 
 def asked(sandbox: Sandbox) -> set[str]:
     """Lists that were requested, without those that find practices and locations."""
-    return {one.path for one in sandbox.requests} - {
+    return {request.path for request in sandbox.requests} - {
         "/authenticates",
         "/institutions",
         "/locations",
@@ -211,7 +211,7 @@ async def test_a_real_account_is_not_mixed_with_a_sandbox(copies: CopyTarget) ->
         assert not asked(real)
 
 
-async def test_a_sandbox_is_recognized_by_its_headers_and_not_by_its_address(
+async def test_a_sandbox_is_recognized_by_its_options_and_not_by_its_address(
     merging: CopyTarget,
 ) -> None:
     async with Sandbox(patients=12, seed=4) as sandbox, session(sandbox) as nex:
@@ -253,7 +253,9 @@ async def test_another_version_is_refused_and_the_default_is_the_targets(
         assert await merging.contents() == before
         async with session(sandbox, "auto") as nex:
             await fill(merging, nex, since="last")
-        versions = {one.headers.get("nex-api-version") for one in sandbox.seen("GET", "/patients")}
+        versions = {
+            request.headers.get("nex-api-version") for request in sandbox.seen("GET", "/patients")
+        }
         assert versions == {"v3.0.0"}
 
 

@@ -57,7 +57,7 @@ PROVIDERS = planned_shard("providers", V3, compares=True)
 
 
 def lists(shard: Shard, **more: Any) -> tuple[Filters, ...]:
-    return tuple({**one, **more} for one in shard.lists)
+    return tuple({**arguments, **more} for arguments in shard.lists)
 
 
 LATER = "2099-01-01T00:00:00Z"
@@ -185,7 +185,7 @@ def test_a_watermark_in_the_future_is_ignored() -> None:
             now=NOW,
             watermarks={group: state},
         ).shards
-        assert all("updated_since" not in one for one in shards[0].lists)
+        assert all("updated_since" not in arguments for arguments in shards[0].lists)
 
 
 async def test_a_changed_checkpoint_is_refused_before_any_request() -> None:

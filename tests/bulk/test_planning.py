@@ -154,15 +154,15 @@ def test_a_plan_agrees_with_itself(
     made: tuple[PullPlan, str, list[str], list[PracticeLocations]],
 ) -> None:
     plan = made[0]
-    for one in plan.groups:
-        assert {shard.group for shard in (*one.shards, *one.sweep)} == {one.group}
-        assert {shard.compares for shard in (*one.shards, *one.sweep)} == {one.compares}
-        assert not any(shard.sweep for shard in one.shards)
-        assert all(shard.sweep for shard in one.sweep)
-        assert plan.sweep_of(one.group) == one.sweep
-        about = facts(one.group.resource, one.shards[0].version)
-        moving = len(one.shards) > 1 or len(about.lists) > 1
-        assert bool(one.sweep) == (about.incremental and moving)
+    for group in plan.groups:
+        assert {shard.group for shard in (*group.shards, *group.sweep)} == {group.group}
+        assert {shard.compares for shard in (*group.shards, *group.sweep)} == {group.compares}
+        assert not any(shard.sweep for shard in group.shards)
+        assert all(shard.sweep for shard in group.sweep)
+        assert plan.sweep_of(group.group) == group.sweep
+        about = facts(group.group.resource, group.shards[0].version)
+        moving = len(group.shards) > 1 or len(about.lists) > 1
+        assert bool(group.sweep) == (about.incremental and moving)
 
 
 @given(plans())
@@ -229,8 +229,10 @@ def test_a_sweep_reads_all_lists_since_the_start_less_the_overlap() -> None:
     plan = plan_shards(["appointments"], "v2", [DEMO], now=NOW)
     assert timedelta(minutes=15) == OVERLAP
     for shard in plan.sweep_of(Group(resource="appointments", subdomain="demo")):
-        assert [one["updated_since"] for one in shard.lists] == ["2026-06-01T11:45:00Z"] * 2
-        assert [one["cancelled"] for one in shard.lists] == [False, True]
+        assert [arguments["updated_since"] for arguments in shard.lists] == [
+            "2026-06-01T11:45:00Z"
+        ] * 2
+        assert [arguments["cancelled"] for arguments in shard.lists] == [False, True]
 
 
 def state(*, watermark: timedelta, compared: timedelta | None) -> GroupState:
@@ -271,7 +273,7 @@ def test_a_refresh_follows_the_state_of_each_group(
         [resource], "v3", [DEMO], now=NOW, since="last", watermarks=watermarks, compare=compare
     )
     wanted = None if since is None else (NOW - since).isoformat().replace("+00:00", "Z")
-    asked = {one.get("updated_since") for shard in plan.shards for one in shard.lists}
+    asked = {arguments.get("updated_since") for shard in plan.shards for arguments in shard.lists}
     assert asked == {wanted}
     assert plan.group(group).compares == compares
 
@@ -281,20 +283,22 @@ def test_a_start_time_applies_to_every_list_in_any_zone() -> None:
     plan = plan_shards(resources("v2"), "v2", [DEMO], now=NOW, since=since)
     for shard in plan.shards:
         incremental = facts(shard.resource, "v2").incremental
-        for one in shard.lists:
-            assert one.get("updated_since") == ("2026-05-01T07:00:00Z" if incremental else None)
+        for arguments in shard.lists:
+            assert arguments.get("updated_since") == (
+                "2026-05-01T07:00:00Z" if incremental else None
+            )
         assert shard.compares != incremental
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 def test_some_locations_never_count_as_the_whole_practice(version: str) -> None:
     plan = plan_shards(resources(version), version, [ONE_LOCATION], now=NOW)
-    for one in plan.groups:
-        about = facts(one.group.resource, version)
-        assert one.compares != about.narrows
-        assert {shard.partial for shard in one.shards} == {about.narrows}
+    for group in plan.groups:
+        about = facts(group.group.resource, version)
+        assert group.compares != about.narrows
+        assert {shard.partial for shard in group.shards} == {about.narrows}
         if about.narrows:
-            assert {shard.location_id for shard in one.shards} == {2}
+            assert {shard.location_id for shard in group.shards} == {2}
 
 
 @pytest.mark.parametrize(
@@ -321,8 +325,8 @@ def test_part_of_the_calendar_never_counts_as_all_of_it(
         appointments_from=first,
         appointments_until=last,
     )
-    assert [one.compares for one in plan.groups] == [compares, True]
-    assert [one.shards[0].partial for one in plan.groups] == [not compares, False]
+    assert [group.compares for group in plan.groups] == [compares, True]
+    assert [group.shards[0].partial for group in plan.groups] == [not compares, False]
 
 
 @pytest.mark.parametrize(
@@ -396,8 +400,10 @@ async def test_discovery_finds_all_practices_and_their_locations() -> None:
         sandbox.practice.locations.update(inactive, inactive=True)
         places = await find_practices(client_of(nex))
         assert places == tuple(
-            PracticeLocations(subdomain=one.subdomain, location_ids=tuple(one.locations.ids))
-            for one in sandbox.practices
+            PracticeLocations(
+                subdomain=practice.subdomain, location_ids=tuple(practice.locations.ids)
+            )
+            for practice in sandbox.practices
         )
         first, second = sandbox.practices
         assert await find_practices(client_of(nex), [second.subdomain]) == places[1:]

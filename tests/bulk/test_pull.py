@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 def tasks() -> set[asyncio.Task[object]]:
     """All tasks but those of the server, which keeps its connections."""
-    return {one for one in asyncio.all_tasks() if "RequestHandler" not in repr(one)}
+    return {task for task in asyncio.all_tasks() if "RequestHandler" not in repr(task)}
 
 
 async def check_tasks(before: set[asyncio.Task[object]]) -> None:
     """Check that no task of a pull is left, and that the session's login ends."""
-    assert {one for one in tasks() if not passes_by_itself(one)} == before
+    assert {task for task in tasks() if not passes_by_itself(task)} == before
     await logins_ended()
     assert tasks() == before
 
@@ -74,7 +74,9 @@ async def test_everything_is_delivered_once(version: str) -> None:
         assert report.records == sum(len(batch.records) for batch in batches)
         assert report.duplicates > 40  # patients of several locations
         assert report.stats.requests == len(sandbox.requests)
-        assert {one.shard.name for one in report.shards} == {one.name for one in pull.shards}
+        assert {shard.shard.name for shard in report.shards} == {
+            shard.name for shard in pull.shards
+        }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -174,7 +176,7 @@ async def test_a_failed_group_is_not_swept() -> None:
         sandbox.fail_next(403, path="/patients")
         pull = nex.bulk.pull(["patients"])
         await batches_of(pull)
-        status = {one.shard.sweep: one.status for one in pull.report.shards}
+        status = {shard.shard.sweep: shard.status for shard in pull.report.shards}
         assert status[True] == "open"
 
 
@@ -297,7 +299,11 @@ async def test_slow_lists_do_not_delay_others() -> None:
         pull = nex.bulk.pull(["appointments", "patients"], per_page=20, on_event=note)
         await batches_of(pull)
         assert ended["patients"] < ended["appointments"]
-        by = {one.shard.resource: one.seconds for one in pull.report.shards if not one.shard.sweep}
+        by = {
+            shard.shard.resource: shard.seconds
+            for shard in pull.report.shards
+            if not shard.shard.sweep
+        }
         assert by["appointments"] > by["patients"]
 
 
@@ -428,7 +434,7 @@ async def test_events_report_the_whole_pull() -> None:
                 assert snapshot.new_records == snapshot.records
         first, last = told[0], told[-1]
         assert isinstance(first, PullStarted)
-        assert first.snapshot().done == sum(one.status == "done" for one in pull.report.shards)
+        assert first.snapshot().done == sum(shard.status == "done" for shard in pull.report.shards)
         assert first.snapshot().failed == 1
         assert last == PullEnded(complete=False)
         assert sum(isinstance(one, ShardStarted) for one in told) == 2 + 1  # and the sweep
@@ -487,7 +493,9 @@ async def test_a_sweep_finds_records_that_moved_to_a_window_already_read() -> No
         pull = nex.bulk.pull(["appointments"], concurrency=1)
         batches = await batches_of(pull)
         assert by_group(batches, "appointments") == truth(sandbox, "appointments")
-        swept = [id_of(one) for batch in batches if batch.shard.sweep for one in batch.records]
+        swept = [
+            id_of(record) for batch in batches if batch.shard.sweep for record in batch.records
+        ]
         assert swept == [moved]
 
 
@@ -501,7 +509,7 @@ async def test_practices_are_read_in_turn(version: str) -> None:
 
     async with scene(version, practices=3, locations=2) as (sandbox, nex):
         await batches_of(nex.bulk.pull(["patients"], concurrency=1, on_event=note))
-        names = [one.subdomain for one in sandbox.practices]
+        names = [practice.subdomain for practice in sandbox.practices]
         assert order == names * 2
 
 

@@ -30,7 +30,9 @@ def test_help_shows_each_option_with_its_default(
 ) -> None:
     parameters = inspect.signature(function).parameters
     assert options.__annotations__.keys() <= parameters.keys()
-    assert not [one for one in parameters.values() if one.kind is one.VAR_KEYWORD]
+    assert not [
+        parameter for parameter in parameters.values() if parameter.kind is parameter.VAR_KEYWORD
+    ]
     defaults = {name: parameters[name].default for name in options.__annotations__}
     known = {"drift": "verify", "concurrency": 8, "compare": COMPARE, "adopt": False}
     assert {name: defaults[name] for name in known if name in defaults}.items() <= known.items()

@@ -40,7 +40,11 @@ def row_of(resource: str, version: str) -> OperationSpec:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_list_of_the_table_is_pulled_or_excluded_with_a_reason(version: str) -> None:
-    walks = {one.resource for one in ENDPOINTS if one.verb == "walk" and getattr(one, version)}
+    walks = {
+        endpoint.resource
+        for endpoint in ENDPOINTS
+        if endpoint.verb == "walk" and getattr(endpoint, version)
+    }
     pulled, left_out = set(resources(version)), excluded_resources(version)
     assert pulled | set(left_out) == walks
     assert pulled.isdisjoint(left_out)
@@ -82,9 +86,9 @@ def test_every_filter_of_a_list_exists_in_the_api_and_has_a_reason(
 ) -> None:
     about = facts(resource, version)
     assert about.lists
-    for one in about.lists:
-        assert set(one.filters) <= set(about.spec.wire_names)
-        assert bool(one.filters) == bool(one.reason)
+    for arguments in about.lists:
+        assert set(arguments.filters) <= set(about.spec.wire_names)
+        assert bool(arguments.filters) == bool(arguments.reason)
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)
@@ -92,10 +96,10 @@ def test_default_filters_are_overridden_with_both_values(resource: str, version:
     about = facts(resource, version)
     for name in ("include_deleted", "show_zero_balances"):
         if name in about.spec.filters:
-            assert [one.filters[name] for one in about.lists] == [True]
+            assert [arguments.filters[name] for arguments in about.lists] == [True]
     for name in ("cancelled", "new_patient"):
         if name in about.spec.filters:
-            assert {one.filters[name] for one in about.lists} == {True, False}
+            assert {arguments.filters[name] for arguments in about.lists} == {True, False}
 
 
 @pytest.mark.parametrize(("resource", "version"), EVERY)

@@ -79,7 +79,9 @@ async def test_finished_shards_are_not_read_again() -> None:
         async with nex.bulk.pull(resume=pull.checkpoint()) as again:
             batches = [batch async for batch in again]
         assert {batch.shard.subdomain for batch in batches} == {failed.shard.subdomain}
-        assert {one.param("subdomain") for one in sandbox.requests} == {failed.shard.subdomain}
+        assert {request.param("subdomain") for request in sandbox.requests} == {
+            failed.shard.subdomain
+        }
         assert again.report.complete
         assert again.report.records == 80
 
@@ -113,7 +115,7 @@ async def test_a_checkpoint_contains_no_personal_data() -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return [one.name for one in folder.iterdir()]
+    return [path.name for path in folder.iterdir()]
 
 
 async def test_a_checkpoint_file_is_readable_for_its_owner_only(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ async def test_a_session_cancelled_while_it_opens_can_be_opened_again(
     await at.trial(use, steps, cancel)
     assert steps.fired
     async with nex:
-        assert [one async for one in nex.institutions.walk()]
+        assert [institution async for institution in nex.institutions.walk()]
 
 
 async def busy(at: CancelScene, step: int) -> list[asyncio.Future[Any]]:
@@ -119,7 +119,7 @@ async def test_closing_a_session_in_a_cancelled_task_closes_it(
         try:
             await at.nex.aclose()
         finally:
-            at.handle = [one for one in at.nex._client.state.tasks if not one.done()]
+            at.handle = [task for task in at.nex._client.state.tasks if not task.done()]
 
     files = open_files()
     trial = 0
@@ -155,17 +155,17 @@ async def write(at: CancelScene) -> None:
 
 
 async def walk(at: CancelScene) -> None:
-    assert len([one async for one in at.location.patients.walk(prefetch=3, limit=12)]) == 12
+    assert len([patient async for patient in at.location.patients.walk(prefetch=3, limit=12)]) == 12
 
 
 async def pages(at: CancelScene) -> None:
-    assert len([one async for one in at.location.patients.walk(limit=12).pages()]) == 3
+    assert len([page async for page in at.location.patients.walk(limit=12).pages()]) == 3
 
 
 async def cursors(at: CancelScene) -> None:
     location = at.nex.with_options(version="v3").practice(at.sandbox.subdomain)
     recalls = location.location(at.sandbox.location_id).patient_recalls
-    assert [one async for one in recalls.walk(per_page=5)]
+    assert [recall async for recall in recalls.walk(per_page=5)]
 
 
 @ways
@@ -204,7 +204,7 @@ async def test_calls_in_flight_raise_at_once_when_the_session_closes(
 async def test_a_loop_that_cancels_all_tasks_at_its_end_closes_the_session(
     sandbox: Sandbox, work: Callable[[CancelScene], Any]
 ) -> None:
-    """What ``asyncio.run`` does on Ctrl-C happens at each suspension."""
+    """The steps of ``asyncio.run`` on Ctrl-C happen at each suspension."""
 
     async def inside(at: CancelScene) -> None:
         async with at.nex:

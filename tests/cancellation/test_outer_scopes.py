@@ -24,7 +24,7 @@ async def nothing(at: CancelScene) -> list[int]:
 
 
 async def a_walk(at: CancelScene) -> list[int]:
-    return [one.id async for one in at.location.patients.walk(prefetch=2)]
+    return [patient.id async for patient in at.location.patients.walk(prefetch=2)]
 
 
 async def a_closed_walk(at: CancelScene) -> list[int]:
@@ -35,7 +35,7 @@ async def a_closed_walk(at: CancelScene) -> list[int]:
 async def its_pages(at: CancelScene) -> list[int]:
     pages: AsyncGenerator[Any, None] = at.location.patients.walk(prefetch=2).pages()
     async with aclosing(pages):
-        return [one.id async for page in pages for one in page.items]
+        return [item.id async for page in pages for item in page.items]
 
 
 WORKS = [nothing, a_walk, a_closed_walk, its_pages]

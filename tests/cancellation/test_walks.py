@@ -65,7 +65,7 @@ async def test_a_walk_continues_after_a_cancelled_anext_without_loss(
     prefetch: int,
 ) -> None:
     async def go_on(at: CancelScene) -> None:
-        ids = [one.id for one in await whatever_comes(patients(at, prefetch))]
+        ids = [record.id for record in await whatever_comes(patients(at, prefetch))]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene() as at:
@@ -76,7 +76,7 @@ async def test_pages_continue_after_a_cancelled_anext_without_loss() -> None:
     async def go_on(at: CancelScene) -> None:
         pages = await whatever_comes(patients(at, 2).pages())
         assert [page.number for page in pages] == [1, 2, 3]
-        ids = [one.id for page in pages for one in page.items]
+        ids = [item.id for page in pages for item in page.items]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene() as at:
@@ -85,7 +85,7 @@ async def test_pages_continue_after_a_cancelled_anext_without_loss() -> None:
 
 async def test_a_verified_walk_continues_too() -> None:
     async def go_on(at: CancelScene) -> None:
-        ids = [one.id for one in await whatever_comes(patients(at, 1, drift="verify"))]
+        ids = [record.id for record in await whatever_comes(patients(at, 1, drift="verify"))]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene(patients=5) as at:
@@ -99,7 +99,7 @@ def recalls(at: CancelScene, prefetch: int) -> Walk[PatientRecall]:
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_a_cursor_walk_cancelled_anywhere_leaves_nothing_behind(prefetch: int) -> None:
     async with scene(page=1, version="v3") as at:
-        rows = len([one async for one in recalls(at, prefetch)])
+        rows = len([recall async for recall in recalls(at, prefetch)])
         assert rows > at.sandbox.cursor_page_cap
         await everywhere(at, lambda at: all_of(recalls(at, prefetch), rows), through=NUMBERED)
 
@@ -107,17 +107,17 @@ async def test_a_cursor_walk_cancelled_anywhere_leaves_nothing_behind(prefetch: 
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_a_cursor_walk_continues_after_a_cancelled_anext(prefetch: int) -> None:
     async with scene(page=1, version="v3") as at:
-        whole = [one.id async for one in recalls(at, prefetch)]
+        whole = [recall.id async for recall in recalls(at, prefetch)]
 
         async def go_on(at: CancelScene) -> None:
-            assert [one.id for one in await whatever_comes(recalls(at, prefetch))] == whole
+            assert [record.id for record in await whatever_comes(recalls(at, prefetch))] == whole
 
         await everywhere(at, go_on, through=NUMBERED, judge=ends_well)
 
 
 async def test_cancelling_between_batches_of_a_page_loses_no_record() -> None:
     async def go_on(at: CancelScene) -> None:
-        ids = [one.id for one in await whatever_comes(patients(at, 1))]
+        ids = [record.id for record in await whatever_comes(patients(at, 1))]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene(patients=200, page=150) as at:
@@ -173,8 +173,8 @@ async def test_two_walks_of_one_task_are_independent() -> None:
     async def both(at: CancelScene) -> None:
         first, second = patients(at, 2), patients(at, 1)
         ids = [(await anext(first)).id]
-        second_ids = [one.id for one in await whatever_comes(second)]
-        ids += [one.id for one in await whatever_comes(first)]
+        second_ids = [record.id for record in await whatever_comes(second)]
+        ids += [record.id for record in await whatever_comes(first)]
         assert ids == second_ids == sorted(at.sandbox.patients.ids)
 
     async def guarded(at: CancelScene) -> None:
@@ -191,7 +191,7 @@ async def test_two_walks_of_one_task_are_independent() -> None:
 
 async def test_practices_and_flat_slots_leave_nothing_behind_either() -> None:
     async def look(at: CancelScene) -> None:
-        assert [one async for one in at.nex.practices()]
+        assert [practice async for practice in at.nex.practices()]
 
     async with scene() as at:
         await everywhere(at, look, through={"FlatWalk.__anext__", "Pager.next"})

@@ -49,7 +49,10 @@ def grouped(rows: list[Any]) -> dict[str, list[int]]:
 
 
 def truth(sandbox: Sandbox, resource: str) -> Mapping[str, list[int]]:
-    return {one.subdomain: sorted(getattr(one, resource).ids) for one in sandbox.practices}
+    return {
+        practice.subdomain: sorted(getattr(practice, resource).ids)
+        for practice in sandbox.practices
+    }
 
 
 async def test_several_lists_of_all_practices_are_copied_into_one_file(
@@ -132,7 +135,7 @@ async def test_all_lists_can_be_copied_as_parquet_and_as_compressed_json_lines(
     with closing(duckdb.connect()) as db:
         rows = db.execute("select id from read_parquet(?)", [files]).fetchall()
     ids = [id for (id,) in rows]
-    assert sorted(ids) == sorted(id for one in chain.practices for id in one.charges.ids)
+    assert sorted(ids) == sorted(id for practice in chain.practices for id in practice.charges.ids)
     ran = await nexhealth(
         "pull", "patients", "--to", str(as_lines), "--compress", "gzip", sandbox=chain
     )
@@ -276,8 +279,8 @@ async def test_resuming_takes_the_file_format_from_the_directory(
     ran = await nexhealth("pull", "--resume", "--to", str(target), sandbox=chain)
     assert ran.status == 0, ran.err
     assert len([*target.rglob(kept)]) > before
-    files = [one for one in target.rglob("*") if one.is_file() and not one.name.startswith(".")]
-    assert all(one.match(kept) for one in files)
+    files = [path for path in target.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    assert all(file.match(kept) for file in files)
 
 
 async def test_resuming_uses_the_version_of_the_pull_and_refuses_another(

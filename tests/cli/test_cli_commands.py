@@ -192,7 +192,7 @@ async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None
         visits = location.appointments.walk(start=YEAR, end=YEAR + timedelta(days=365))
         same = Sandbox(patients=40, appointments=7).appointments
         kept = {row["id"] for row in same if not row["cancelled"]}
-        assert {one.id async for one in visits} == kept
+        assert {visit.id async for visit in visits} == kept
     assert told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['Key']}"
     process.send_signal(sent)
     _, err = await asyncio.wait_for(process.communicate(), 5)
@@ -222,7 +222,9 @@ async def test_practices_as_json_lines(chain: Sandbox) -> None:
     ran = await nexhealth("practices", "--format", "jsonl", sandbox=chain)
     assert (ran.status, ran.err) == (0, "")
     places = [json.loads(line) for line in ran.out.splitlines()]
-    there = {(one.subdomain, id) for one in chain.practices for id in one.locations.ids}
+    there = {
+        (practice.subdomain, id) for practice in chain.practices for id in practice.locations.ids
+    }
     assert {(place["subdomain"], place["id"]) for place in places} == there
     assert all(place["tz"] for place in places)
 

@@ -61,7 +61,9 @@ async def test_quiet_prints_nothing(sandbox: Sandbox) -> None:
 async def test_the_embedded_sandbox_needs_no_key() -> None:
     ran = await nexhealth("pull", "patients", "--sandbox", "--patients", "12", "--seed", "3")
     assert ran.status == 0
-    assert {one["id"] for one in records(ran.out)} == set(Sandbox(patients=12, seed=3).patients.ids)
+    assert {record["id"] for record in records(ran.out)} == set(
+        Sandbox(patients=12, seed=3).patients.ids
+    )
 
 
 async def test_other_resources(sandbox: Sandbox) -> None:
@@ -74,7 +76,7 @@ async def test_other_resources(sandbox: Sandbox) -> None:
     every = await asyncio.gather(*(nexhealth("pull", one, sandbox=sandbox) for one in tables))
     for ran, table in zip(every, tables.values(), strict=True):
         assert ran.status == 0
-        assert {one["id"] for one in records(ran.out)} == set(table.ids)
+        assert {record["id"] for record in records(ran.out)} == set(table.ids)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +135,14 @@ async def test_appointments_are_filtered_by_a_range_of_times(sandbox: Sandbox) -
         sandbox=sandbox,
     )
     assert ran.status == 0
-    assert {one["start_time"][:10] for one in records(ran.out)} == {"2026-06-01"}
+    assert {record["start_time"][:10] for record in records(ran.out)} == {"2026-06-01"}
 
 
 async def test_since_sends_the_given_time(sandbox: Sandbox) -> None:
     ran = await nexhealth("pull", "patients", "--since", "2026-05-01T00:00-04:00", sandbox=sandbox)
     assert ran.status == 0
     assert 0 < len(records(ran.out)) < 700
-    assert all(one["updated_at"] >= "2026-05-01T04:00" for one in records(ran.out))
+    assert all(record["updated_at"] >= "2026-05-01T04:00" for record in records(ran.out))
 
 
 async def test_a_table_fits_the_width(sandbox: Sandbox) -> None:
@@ -301,12 +303,12 @@ async def test_a_location_determines_its_practice(chain: Sandbox) -> None:
         "pull", "patients", "--location", str(second.locations.ids[1]), sandbox=chain
     )
     assert ran.status == 0
-    assert {one["id"] for one in records(ran.out)} <= set(second.patients.ids)
+    assert {record["id"] for record in records(ran.out)} <= set(second.patients.ids)
 
 
 async def test_a_list_of_the_practice_needs_no_location(chain: Sandbox) -> None:
     ran = await nexhealth("pull", "providers", "--subdomain", chain.subdomain, sandbox=chain)
-    assert {one["id"] for one in records(ran.out)} == set(chain.providers.ids)
+    assert {record["id"] for record in records(ran.out)} == set(chain.providers.ids)
 
 
 async def test_an_unknown_location_is_refused(chain: Sandbox) -> None:

@@ -35,7 +35,7 @@ async def test_only_resuming_requires_an_unfinished_pull() -> None:
         await aside.load()
     book.progress = PLAN
     assert await aside.load() == PLAN
-    failed = {one.name: ShardState(status="done") for one in PLAN.shards}
+    failed = {shard.name: ShardState(status="done") for shard in PLAN.shards}
     failed[TWO.name] = ShardState(status="failed")
     book.progress = evolve(PLAN, states=failed, finished=True)
     assert await aside.load() == book.progress

@@ -91,7 +91,7 @@ class PrivateCA:
         self.server_file = folder / "server.pem"
         self.key_file = folder / "server.key"
         certificate.private_key_pem.write_to_path(self.key_file)
-        self.server_file.write_bytes(b"".join(one.bytes() for one in certificate.cert_chain_pems))
+        self.server_file.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

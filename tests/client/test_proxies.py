@@ -102,7 +102,7 @@ async def test_logins_reads_writes_and_downloads_use_the_proxy(
         ) as nex,
     ):
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
-        patients = [one async for one in location.patients.walk()]
+        patients = [patient async for patient in location.patients.walk()]
         assert len(patients) == 5
         await location.appointment_types.create(name="Checkup", minutes=30)
         documents = location.patients.documents
@@ -352,9 +352,9 @@ async def test_a_borrowed_client_session_uses_its_own_proxy_and_context(ca: Priv
         {"trust_env": True},
     )
     async with aiohttp.ClientSession() as lent:
-        for one in options:
+        for option in options:
             with pytest.raises(InvalidArgumentError, match="http="):
-                NexHealth("a-key", http=lent, **one)
+                NexHealth("a-key", http=lent, **option)
 
 
 def test_a_key_is_not_sent_to_a_proxy_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:

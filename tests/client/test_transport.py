@@ -79,7 +79,7 @@ class Edge:
     @property
     def calls(self) -> list[Sent]:
         """The requests that are not logins."""
-        return [one for one in self.sent if one.url.path != "/synch/authenticates"]
+        return [delivery for delivery in self.sent if delivery.url.path != "/synch/authenticates"]
 
 
 @pytest.fixture
@@ -140,8 +140,8 @@ async def test_the_application_name_precedes_the_librarys(edge: Edge) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with session(user_agent=" Smile Desk/4.2 ") as nex:
         await nex.patients.walk().count()
-    for one in edge.sent:
-        assert one.headers["User-Agent"].startswith(
+    for delivery in edge.sent:
+        assert delivery.headers["User-Agent"].startswith(
             f"Smile Desk/4.2 nexhealth_async/{__version__} (Python {sys.version_info[0]}."
         )
 
@@ -166,11 +166,11 @@ async def test_redirects_and_statuses_are_returned_unchanged(edge: Edge) -> None
     async with session() as nex:
         await nex.patients.walk().count()
         await nex.appointment_types.create(name="Polish")
-    for one in edge.sent:
-        assert one.options["allow_redirects"] is False
-        assert one.options["raise_for_status"] is False
-        assert one.options["timeout"].total is None
-        assert one.options["timeout"].sock_read is None
+    for delivery in edge.sent:
+        assert delivery.options["allow_redirects"] is False
+        assert delivery.options["raise_for_status"] is False
+        assert delivery.options["timeout"].total is None
+        assert delivery.options["timeout"].sock_read is None
 
 
 async def test_bodies_are_sent_as_json_in_utf_8(edge: Edge) -> None:
@@ -267,7 +267,7 @@ async def test_json_is_utf_8_for_every_declared_charset(edge: Edge, charset: str
     media = f"application/json; charset={charset}"
     edge.answer("GET", "/patients", body=body, content_type=media)
     async with session() as nex:
-        found = [one async for one in nex.patients.walk()]
+        found = [patient async for patient in nex.patients.walk()]
     assert [one.first_name for one in found] == ["Jörg"]
 
 

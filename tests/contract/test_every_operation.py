@@ -210,13 +210,16 @@ async def _walk_onboardings(at: ContractStage) -> object:
     """Without a practice: one that is being set up has another subdomain than the sandbox's."""
     await _create_onboarding(at)
     async with NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, version="v3") as nex:
-        return [one async for one in nex.onboardings.walk()]
+        return [onboarding async for onboarding in nex.onboardings.walk()]
 
 
 async def _walk_descriptors(at: ContractStage) -> object:
     known = at.nex.locations.appointment_descriptors.walk(at.sandbox.location_id)
     booked = await at.appointment(descriptor_ids=[(await anext(known)).id])
-    return [one async for one in at.nex.appointments.appointment_descriptors.walk(booked.id)]
+    return [
+        descriptor
+        async for descriptor in at.nex.appointments.appointment_descriptors.walk(booked.id)
+    ]
 
 
 async def _update_subscription(at: ContractStage) -> object:
@@ -301,9 +304,9 @@ async def test_the_operation_is_performed(endpoint: Endpoint[object], version: s
 
         place = re.compile(re.sub(r"\{\w+\}", "[^/]+", row.path))
         sent = [
-            one
-            for one in sandbox.requests
-            if one.method == row.method and place.fullmatch(one.path)
+            request
+            for request in sandbox.requests
+            if request.method == row.method and place.fullmatch(request.path)
         ]
         assert sent, f"{endpoint.resource}.{endpoint.verb} never sent {row.operation}"
         seen = sent[-1]

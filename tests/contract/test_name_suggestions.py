@@ -135,7 +135,7 @@ def test_the_suggested_calls_exist() -> None:
 
 def test_suggestions_hide_no_field_of_a_model() -> None:
     for kind in MODELS:
-        assert not set(_HINTED_METHODS) & {one.name for one in attrs.fields(kind)}
+        assert not set(_HINTED_METHODS) & {field.name for field in attrs.fields(kind)}
 
 
 def test_suggestions_leave_models_unchanged() -> None:

@@ -193,7 +193,7 @@ def test_a_list_that_requires_one_filter_names_it(
     if not row.one_of:
         return
     lists = re.findall(r"(?:at least one of|can filter by) ([\w,\s]+)", text, re.IGNORECASE)
-    named = {word for one in lists for word in re.findall(r"\w+", one)}
+    named = {word for arguments in lists for word in re.findall(r"\w+", arguments)}
     assert set(row.one_of) == named & (bare(row.filters) | SCOPE) or not named, text
 
 
@@ -248,7 +248,7 @@ def check_kind(kind: Any, schema: dict[str, Any], where: str) -> None:
     """A keyword accepts every value of the published schema, and no other enum value."""
     kind = get_args(kind)[0] if get_origin(kind) is Required else kind
     options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    options = tuple(one for one in options if one is not type(None))
+    options = tuple(option for option in options if option is not type(None))
     if values := set(schema.get("enum", ())) - {""}:
         assert get_origin(options[0]) is Literal, where
         assert set(get_args(options[0])) == values, where
@@ -267,7 +267,7 @@ def check_kind(kind: Any, schema: dict[str, Any], where: str) -> None:
         return
     form = schema.get("format") if schema["type"] == "string" else None
     wanted = SIMPLE[schema["type"], form if ("string", form) in SIMPLE else None]
-    plain = {get_origin(one) or one for one in options}
+    plain = {get_origin(option) or option for option in options}
     if wanted == {dict}:
         assert all("Mapping" in str(one) or one is dict for one in plain), where
     else:

@@ -469,7 +469,7 @@ def test_the_parameters_match_the_documents(
     documented: Documented, endpoint: Endpoint[object], row: OperationSpec
 ) -> None:
     params = documented[row.method, row.path]["params"]
-    published = {one["name"] for one in params if one.get("in") != "path"} - PAGE_KEYS
+    published = {param["name"] for param in params if param.get("in") != "path"} - PAGE_KEYS
     ours = {row.wire.get(name, name) for name in row.filters}
     for public_name, wire_name in row.wire.items():
         if public_name not in row.filters:

@@ -81,13 +81,17 @@ def _contracts() -> list[dict[str, Any]]:
 
 def layers() -> list[list[str]]:
     """Return the modules of each layer, the highest first, from the import contract."""
-    (found,) = [one["layers"] for one in _contracts() if one["type"] == "layers"]
+    (found,) = [contract["layers"] for contract in _contracts() if contract["type"] == "layers"]
     return [[name.strip() for name in layer.split("|")] for layer in found]
 
 
 def pure_modules() -> set[str]:
     """Return the modules that a contract keeps free of network and event loop."""
-    (pure,) = [one for one in _contracts() if one["name"].startswith("The protocol rules are pure")]
+    (pure,) = [
+        contract
+        for contract in _contracts()
+        if contract["name"].startswith("The protocol rules are pure")
+    ]
     return {name.removeprefix("nexhealth_async.") for name in pure["source_modules"]}
 
 

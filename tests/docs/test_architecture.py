@@ -34,7 +34,7 @@ def test_the_drawing_matches_the_scripts_output(name: str) -> None:
 
 def test_the_layers_match_the_contract() -> None:
     groups = [one for one in drawing("layers.svg").iter(f"{SVG}g") if one.get("class") == "group"]
-    assert [modules(one) for one in groups] == layers()
+    assert [modules(group) for group in groups] == layers()
     assert list(ABOUT) == [names[0] for names in layers()]
 
 

@@ -35,7 +35,7 @@ README = PAGE.parents[1] / "README.md"
 
 def blocks(page: Path, language: str) -> list[str]:
     parser = CodeBlockParser(language, evaluator=lambda _: None)
-    return [str(one.parsed) for one in Document.parse(str(page), parser).examples()]
+    return [str(example.parsed) for example in Document.parse(str(page), parser).examples()]
 
 
 def function(name: str) -> Any:
@@ -64,7 +64,7 @@ async def test_the_copy_is_in_the_database(
     with closing(duckdb.connect(str(path), read_only=True)) as db:
         rows = db.sql("select id from patients").fetchall()
     assert sorted(id for (id,) in rows) == sorted(
-        id for one in sandbox.practices for id in one.patients.ids
+        id for practice in sandbox.practices for id in practice.patients.ids
     )
     assert records >= len(rows)
 
@@ -75,7 +75,7 @@ async def test_the_pull_handles_every_patient_and_discards_its_checkpoint(
     found: dict[str | None, list[int]] = {}
 
     def take(practice: str | None, patients: tuple[Patient, ...]) -> None:
-        found.setdefault(practice, []).extend(one.id for one in patients)
+        found.setdefault(practice, []).extend(patient.id for patient in patients)
 
     await function("feed")(take, CheckpointFile(tmp_path / "pull.json"))
     assert {name: sorted(ids) for name, ids in found.items()} == {
@@ -87,7 +87,7 @@ async def test_the_pull_handles_every_patient_and_discards_its_checkpoint(
 async def test_the_tables_name_the_providers(sandbox: Sandbox) -> None:
     found = await function("names_by_practice")()
     assert {name: len(names) for name, names in found.items()} == {
-        one.subdomain: len(one.providers.ids) for one in sandbox.practices
+        practice.subdomain: len(practice.providers.ids) for practice in sandbox.practices
     }
 
 
@@ -100,8 +100,10 @@ async def test_the_tables_join_as_the_page_joins_them(sandbox: Sandbox, tmp_path
     (query,) = blocks(PAGE, "sql")
     with closing(duckdb.connect(str(path), read_only=True)) as db:
         rows = db.sql(query).fetchall()
-    assert len(rows) == sum(len(one.charges) for one in sandbox.practices)
-    assert {name for name, _, _ in rows} == {one.institution["name"] for one in sandbox.practices}
+    assert len(rows) == sum(len(practice.charges) for practice in sandbox.practices)
+    assert {name for name, _, _ in rows} == {
+        practice.institution["name"] for practice in sandbox.practices
+    }
     assert all(amount is not None for _, _, amount in rows)
 
 
@@ -137,7 +139,7 @@ def test_the_table_of_guarantees_has_a_row_for_each_list_of_the_catalogue() -> N
 def test_the_statements_about_targets_are_true() -> None:
     folder = Path(export.__path__[0])
     named = set(re.findall(r"`(\w+Target)\(", TEXT))
-    source = "".join(one.read_text(encoding="utf-8") for one in folder.glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     assert len(named) == 4
     assert all(f"class {name}" in source for name in named)
     calls = [name for name, kind in vars(Target).items() if callable(kind) and name[0] != "_"]

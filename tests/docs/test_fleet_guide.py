@@ -64,7 +64,7 @@ async def test_web_processes_share_a_session_for_each_lifespan(
             transport = httpx.ASGITransport(app=with_state)
             async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
                 found = (await client.get("/practices")).json()
-        assert found == [one.subdomain for one in fleet.sandbox.practices]
+        assert found == [practice.subdomain for practice in fleet.sandbox.practices]
 
 
 async def test_a_pull_can_be_begun_processed_and_queried(database: str, redis_url: str) -> None:

@@ -41,7 +41,7 @@ def test_all_places_show_the_same_command_with_existing_extras() -> None:
         by_path = line.count("] @ file:///")  # a clone that is named by its path
         assert found or by_path, f"{file}: {line}"
         assert len(found) + by_path == len(re.findall(r"nexhealth[-_]async\[", line)), line
-        for extra in [one for names in found for one in names.split(",")]:
+        for extra in [part for names in found for part in names.split(",")]:
             seen[extra] = seen.get(extra, 0) + 1
     assert seen.keys() - {"{extra}"} <= EXTRAS
     assert {"cli", "duckdb", "redis", "workers", "otel", "dlt", "zstd", "parquet"} <= seen.keys()

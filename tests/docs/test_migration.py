@@ -95,7 +95,7 @@ def test_a_missing_operation_is_reported_without_a_request(sandbox: Sandbox) -> 
 async def test_both_versions_work_in_one_session_with_one_login(sandbox: Sandbox) -> None:
     seen_differently = named("seen_differently")
     assert await seen_differently(sandbox.subdomain, sandbox.location_id) == set()
-    versions = [one.headers["nex-api-version"] for one in sandbox.seen("GET", "/patients")]
+    versions = [request.headers["nex-api-version"] for request in sandbox.seen("GET", "/patients")]
     assert set(versions) == {"v2", "v3.0.0"}
     assert sandbox.logins == 1
 
@@ -110,7 +110,7 @@ async def test_includes_of_lists_are_replaced_by_reads_of_records(sandbox: Sandb
 
 async def test_moving_webhooks_is_idempotent(sandbox: Sandbox) -> None:
     url, events = "https://hooks.example.com/nexhealth", ["appointment_updated"]
-    practices = [one.subdomain for one in sandbox.practices]
+    practices = [practice.subdomain for practice in sandbox.practices]
     async with NexHealth() as old:
         await old.webhooks.ensure(url, events, practices)
     await asyncio.sleep(0.002)  # the moment must come after
@@ -153,7 +153,7 @@ async def test_no_unexpected_request_is_sent(sandbox: Sandbox) -> None:
         sandbox.clear()
         async with NexHealth(version=version) as nex:
             location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
-            assert len([one async for one in location.patients.walk()]) <= 12
+            assert len([patient async for patient in location.patients.walk()]) <= 12
             async for _ in location.appointments.walk(start=day, end=day + timedelta(days=1)):
                 pass
         (patients,), (visits,) = (

@@ -79,7 +79,7 @@ async def test_the_hook_reports_failures(
 ) -> None:
     with caplog.at_level(logging.INFO, "clinic.nexhealth"):
         await _one_good_one_bad(block("class SlowAndFailed")["make_session"](), sandbox)
-    assert [one.getMessage() for one in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "GET /patients/{id} failed: NotFoundError (404)"
     ]
 
@@ -88,8 +88,10 @@ async def test_logs_are_lines_of_json(sandbox: Sandbox, caplog: pytest.LogCaptur
     names = block("class JsonLines")
     with caplog.at_level(logging.INFO, "clinic.nexhealth"):
         await _one_good_one_bad(NexHealth(hooks=[names["Fields"]()]), sandbox)
-    lines = [json.loads(names["JsonLines"]().format(one)) for one in caplog.records]
-    assert [(one["level"], one["operation"], one["status"], one["error"]) for one in lines] == [
+    lines = [json.loads(names["JsonLines"]().format(record)) for record in caplog.records]
+    assert [
+        (line["level"], line["operation"], line["status"], line["error"]) for line in lines
+    ] == [
         ("INFO", "POST /authenticates", 201, None),
         ("INFO", "GET /patients/{id}", 200, None),
         ("WARNING", "GET /patients/{id}", 404, "NotFoundError"),

@@ -89,7 +89,7 @@ def test_the_page_names_the_lists_that_the_api_filters_by_default() -> None:
         name
         for version in ("v2", "v3")
         for name in resources(version)
-        if any(one.filters for one in facts(name, version).lists)
+        if any(arguments.filters for arguments in facts(name, version).lists)
     }
     assert {"patients", "appointments", "providers", "claims"} <= asked
     assert shortened == asked

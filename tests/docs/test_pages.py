@@ -116,7 +116,7 @@ def test_links_to_headings_are_valid(name: str) -> None:
     for file, anchor in re.findall(r"\]\(([\w./-]+\.md)?#([\w-]+)\)", TEXTS[name]):
         text = (DOCS / (file or f"{name}.md")).read_text(encoding="utf-8")
         headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-        slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+        slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert anchor in slugs, file
 
 
@@ -184,7 +184,9 @@ def test_the_retry_options_have_the_documented_defaults() -> None:
 
 def test_every_creation_can_be_settled_as_the_page_says() -> None:
     page = TEXTS["retries"]
-    unsafe = {one.resource for one in NexHealth("invented").endpoints() if not one.safe}
+    unsafe = {
+        endpoint.resource for endpoint in NexHealth("invented").endpoints() if not endpoint.safe
+    }
     named = {
         one
         for one in unsafe

@@ -90,7 +90,11 @@ async def test_the_bulk_copy_contains_every_patient_and_refreshes(
         await refresh(str(path))
         with closing(duckdb.connect(str(path), read_only=True)) as db:
             rows = db.sql("select _practice, id from patients").fetchall()
-        expected = {(one.subdomain, id) for one in sandbox.practices for id in one.patients.ids}
+        expected = {
+            (practice.subdomain, id)
+            for practice in sandbox.practices
+            for id in practice.patients.ids
+        }
         assert len(rows) == len(expected)
         assert set(rows) == expected
         now = format_timestamp(sandbox.clock.now())

@@ -62,8 +62,8 @@ async def test_the_largest_documented_page_size_is_requested(version: str, most:
         NexHealth(sandbox.api_key, base_url=sandbox.url, version=version) as nex,
     ):
         location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
-        assert len([one async for one in location.patients.walk()]) <= 3
-        assert {one.param("per_page") for one in sandbox.seen("GET", "/patients")} == {most}
+        assert len([patient async for patient in location.patients.walk()]) <= 3
+        assert {request.param("per_page") for request in sandbox.seen("GET", "/patients")} == {most}
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
@@ -74,7 +74,7 @@ async def test_a_response_is_read_for_every_media_type(version: str) -> None:
     ):
         sandbox.media_type = "application/vnd.Nexhealth+json;version=2"
         patients = nex.practice(sandbox.subdomain).location(sandbox.location_id).patients
-        assert [one.id async for one in patients.walk(new_patient=None)] == list(
+        assert [patient.id async for patient in patients.walk(new_patient=None)] == list(
             sandbox.patients.ids
         )
 
@@ -84,8 +84,8 @@ async def test_locations_are_locations_and_have_their_practice() -> None:
         Sandbox(practices=2) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        found = {one.id: one.subdomain async for one in nex.locations.walk()}
-        due = {one.locations.ids[0]: one.subdomain for one in sandbox.practices}
+        found = {location.id: location.subdomain async for location in nex.locations.walk()}
+        due = {practice.locations.ids[0]: practice.subdomain for practice in sandbox.practices}
         assert found == due
 
 

@@ -154,7 +154,10 @@ async def test_an_unknown_name_is_refused_and_a_new_one_is_given_as_a_pair(
     pair = re.search(r'`\("(\w+)", "(\w+)"\)`', TEXT)
     assert pair
     told = await nex.webhooks.ensure(URL, [(pair[1], pair[2])], [sandbox.subdomain], dry_run=True)
-    assert [(one.resource_type, one.event) for one in told.created_subscriptions] == [pair.groups()]
+    assert [
+        (subscription.resource_type, subscription.event)
+        for subscription in told.created_subscriptions
+    ] == [pair.groups()]
     assert not sandbox.world.webhook_endpoints.ids
 
 
@@ -247,7 +250,7 @@ async def test_the_mirror_keeps_the_newest_of_each_record(
     assert list(mirror.appointments) == [appointment]
     assert mirror.patients[patient].email == sandbox.patients.row(patient)["email"]
     assert len(mirror.reachable) == 1
-    assert [one.getMessage().partition(":")[0] for one in caplog.records] == [
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "an event this version does not know"
     ]
 
@@ -334,7 +337,9 @@ async def test_an_inactive_endpoint_is_found_and_activated(
     done = await nex.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])
     assert done.endpoint
     sandbox.world.webhook_endpoints.update(done.endpoint.id, active=False)
-    assert [one.id async for one in nex.webhook_endpoints.walk(active=False)] == [done.endpoint.id]
+    assert [endpoint.id async for endpoint in nex.webhook_endpoints.walk(active=False)] == [
+        done.endpoint.id
+    ]
     assert (await nex.webhooks.ensure(URL, EVENTS, [sandbox.subdomain])).reactivated
 
 

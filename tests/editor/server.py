@@ -69,7 +69,7 @@ class Editor:
         """Return what completion offers at the caret."""
         found = self._at_caret("textDocument/completion", text)
         items = cast("dict[str, list[Message]]", found)["items"]
-        return {str(one["label"]) for one in items}
+        return {str(item["label"]) for item in items}
 
     def shows(self, text: str) -> str:
         """Return what hovering over the caret shows."""

@@ -367,9 +367,9 @@ async def test_a_pull_becomes_a_table_for_each_resource() -> None:
     table = tables["patients"]
     assert table.schema.equals(schema_of(Patient))
     assert set(table.column("_practice").to_pylist()) == {
-        one.subdomain for one in sandbox.practices
+        practice.subdomain for practice in sandbox.practices
     }
-    assert table.num_rows == sum(len(one.patients.ids) for one in sandbox.practices)
+    assert table.num_rows == sum(len(practice.patients.ids) for practice in sandbox.practices)
 
 
 def test_without_pyarrow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,16 +133,18 @@ async def test_runs_load_everything_first_and_changes_later(
     async with scene(version, patients=30) as (sandbox, _):
         await run(pipeline, sandbox, version)
         for table in ("patients", "appointments", "providers"):
-            due = sorted(id for one in sandbox.practices for id in getattr(one, table).ids)
+            due = sorted(
+                id for practice in sandbox.practices for id in getattr(practice, table).ids
+            )
             assert ids(tmp_path, table) == due, table
         now = format_timestamp(sandbox.clock.now())
         sandbox.patients.update(sandbox.patients.ids[3], last_name="Newly", updated_at=now)
         new = sandbox.patients.insert(0, created_at=now, updated_at=now)
         sandbox.requests.clear()
         await run(pipeline, sandbox, version)
-        assert all(one.param("updated_since") for one in sandbox.seen("GET", "/patients"))
+        assert all(request.param("updated_since") for request in sandbox.seen("GET", "/patients"))
         assert new in ids(tmp_path, "patients")
-        due = sorted(id for one in sandbox.practices for id in one.patients.ids)
+        due = sorted(id for practice in sandbox.practices for id in practice.patients.ids)
         assert ids(tmp_path, "patients") == due
         with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
             db.execute("select count(*) from nexhealth.patients where last_name = 'Newly'")
@@ -195,7 +197,9 @@ async def test_a_partial_run_loads_nothing_and_the_next_repeats_it(
             assert db.fetchone() == (0,)
         sandbox.requests.clear()
         await run(pipeline, sandbox, "v2")
-        assert not all(one.param("updated_since") for one in sandbox.seen("GET", "/patients"))
+        assert not all(
+            request.param("updated_since") for request in sandbox.seen("GET", "/patients")
+        )
         assert ids(tmp_path, "patients") == sorted(sandbox.patients.ids)
 
 

@@ -71,8 +71,8 @@ async def test_tables_and_models_are_the_same(version: str) -> None:
         repairs: list[tuple[object, str]] = []
         async with at.nex.bulk.pull(["patients"]) as pull:
             async for batch in pull:
-                repairs += [(one.record_id, one.field) for one in batch.repairs]
-                names |= {one.id: one.first_name for one in batch.records}  # type: ignore[attr-defined]
+                repairs += [(repair.record_id, repair.field) for repair in batch.repairs]
+                names |= {record.id: record.first_name for record in batch.records}  # type: ignore[attr-defined]
         async with at.nex.bulk.pull(["patients"]) as pull:
             table = (await tables_of(pull))["patients"]
         assert repairs == [(id, "first_name")]

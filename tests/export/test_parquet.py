@@ -100,7 +100,7 @@ async def test_a_restarted_shard_leaves_no_partial_file(tmp_path: Path) -> None:
     assert parts(tmp_path) == []
 
 
-async def test_related_files_are_kept_together(tmp_path: Path) -> None:
+async def test_rows_that_duplicates_rely_on_are_written_with_them(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     first, second, _ = SHARDS[:3]
     await target.write(batch(first, 0), ShardState(records=10, position="a"))

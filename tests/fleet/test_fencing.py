@@ -229,7 +229,7 @@ async def _transact(worker: SharedTarget, act: Callable[[Connection], Awaitable[
 async def test_of_two_concurrent_claims_of_a_shard_one_succeeds(database: str) -> None:
     await _planned(database)
     async with sharing(database, 4) as targets:
-        seen = [await one.inspect("pull", SHARD.name) for one in targets]
+        seen = [await target.inspect("pull", SHARD.name) for target in targets]
         taken = await asyncio.gather(
             *(
                 one.claim(it, str(at))
@@ -372,7 +372,7 @@ async def test_a_database_of_an_earlier_release_is_migrated(database: str) -> No
         assert await worker.inspect("pull", SHARD.name) is not None
 
 
-async def test_run_shard_can_be_repeated(database: str, redis_url: str) -> None:
+async def test_run_shard_completes_a_pull_with_any_queue(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=30, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["patients"], to=fleet.target)
         waiting = list(shard_tasks(progress))
@@ -428,9 +428,9 @@ def test_finished_and_waiting_shards_are_not_queued() -> None:
     done = ShardState(status="done")
 
     def due(*names: Shard, finished: bool = False) -> set[str]:
-        states = {one.name: done for one in names}
+        states = {name.name: done for name in names}
         progress = evolve(PLAN, states=states, finished=finished)
-        return {one.shard for one in shard_tasks(progress)}
+        return {task.shard for task in shard_tasks(progress)}
 
     assert due() == {SHARD.name, OTHER.name}
     assert due(OTHER) == {SHARD.name}

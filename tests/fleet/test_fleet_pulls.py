@@ -38,7 +38,11 @@ async def _kill_now_and_then(fleet: WorkerGroup, *, most: int) -> int:
     """Kill busy workers at intervals and start others; return the number of kills."""
     killed = 0
     while not (status := await asyncio.to_thread(_asked_elsewhere, fleet)).finished:
-        busy = [one for one in fleet.processes if killed < most and _is_at_work(one.pid, status)]
+        busy = [
+            process
+            for process in fleet.processes
+            if killed < most and _is_at_work(process.pid, status)
+        ]
         for victim in busy[:1]:
             with suppress(ProcessLookupError):
                 victim.kill()
@@ -78,7 +82,7 @@ async def test_a_pull_with_killed_workers_is_complete_and_repeating_it_changes_n
         assert len(status.of("done")) == len(status.shards)
         records = await fleet.check_truth()
         seconds = time.monotonic() - began
-        again = sum(one.tries - 1 for one in status.shards)
+        again = sum(shard.tries - 1 for shard in status.shards)
         print(f"{records} records, {seconds:.1f} s, {killed} killed, {again} taken over")  # noqa: T201
         assert killed >= 1
         assert again >= 1
@@ -114,7 +118,7 @@ async def test_a_worker_presumed_dead_that_returns_writes_nothing(
         fleet.sandbox.latency = 0.0
         await fleet.start_workers()
         status = await fleet.until_finished(90)
-        overtaken = [one for one in status.shards if one.shard.name in at]
+        overtaken = [shard for shard in status.shards if shard.shard.name in at]
         assert overtaken
         assert all(one.tries == 2 for one in overtaken if one.pages)
 
@@ -156,7 +160,7 @@ async def test_an_unreadable_shard_becomes_a_dead_letter_that_can_be_queued_agai
             one.error and one.error.startswith("PermissionDeniedError") for one in status.dead
         )
         assert all(one.tries == 2 for one in status.dead)
-        await fleet.check_truth([one for one in RESOURCES if one != "procedures"])
+        await fleet.check_truth([resource for resource in RESOURCES if resource != "procedures"])
 
         fleet.sandbox.faults.clear()
         assert await requeue(to=fleet.target, redis=fleet.queue) == pull
@@ -172,7 +176,7 @@ async def test_the_queue_contains_no_secrets_and_no_patient_data(
     async with worker_group(database, redis_url, patients=20, practices=1) as fleet:
         secret = {fleet.sandbox.api_key, fleet.database, "authenticates"}
         patients = list(fleet.sandbox.patients)
-        names = {one["last_name"] for one in patients}
+        names = {patient["last_name"] for patient in patients}
         fleet.sandbox.fail_next(
             500, path="/procedures", times=10_000, body=" ".join(names).encode()
         )
@@ -217,7 +221,7 @@ async def test_a_redis_that_lost_its_data_costs_nothing_but_a_warning(
         lost = FleetQueue(url=fleet.redis, name=f"{fleet.name}-new", takeover=2.0)
         found = await fleet_status(to=fleet.target, redis=lost)
         assert found is not None
-        assert len(found.dead) == len([one for one in found.shards if not one.shard.sweep])
+        assert len(found.dead) == len([shard for shard in found.shards if not shard.shard.sweep])
         assert found.is_over
         await requeue(to=fleet.target, redis=lost)
         await fleet.work_off(lost)
@@ -231,7 +235,9 @@ async def test_a_pull_of_every_list_equals_that_of_one_process(
     database: str, redis_url: str
 ) -> None:
     async with worker_group(database, redis_url, patients=12, practices=2) as fleet:
-        every = [one for one in resources("v2") if one != "sync_status"]  # it tells the time
+        every = [
+            resource for resource in resources("v2") if resource != "sync_status"
+        ]  # it tells the time
         await fleet.begin(every)
         await fleet.work_off()
         assert (await fleet.status()).finished, (await fleet.status()).of("failed")
@@ -251,7 +257,7 @@ async def test_a_pull_of_every_list_equals_that_of_one_process(
             for table, rows in zip(tables, mine, strict=True):
                 assert await _content(db, table) == rows, table
             after = await db.fetch("select resource, subdomain from _nexhealth_groups order by 1,2")
-        assert [tuple(one) for one in marks] == [tuple(one) for one in after]
+        assert [tuple(mark) for mark in marks] == [tuple(one) for one in after]
 
 
 async def _content(db: Connection, table: str) -> list[str]:

@@ -100,7 +100,7 @@ async def test_a_message_cannot_change_how_a_list_is_read(database: str, redis_u
         await change_messages(fleet, lambda message: {**message, "reading": reading})
         await fleet.work_off()
         await fleet.check_truth(PATIENTS)
-        pages = {one.param("per_page") for one in fleet.sandbox.seen("GET", "/patients")}
+        pages = {request.param("per_page") for request in fleet.sandbox.seen("GET", "/patients")}
         assert pages == {"25"}
 
 

@@ -39,7 +39,7 @@ def _decoded(data: bytes) -> str:
 
 def _bases() -> list[bytes]:
     return [
-        *(one.encode() for one in _BASES),
+        *(base.encode() for base in _BASES),
         b"https://nexhealth.info/",
         b"http://localhost",
         b"http://[::1]:80/x",

@@ -87,7 +87,7 @@ def _indoors() -> Generator[io.BytesIO]:
 def command_line(data: bytes) -> None:
     """Any arguments end with an exit status and a message, never with a traceback."""
     # As the interpreter decodes arguments, which hold no NUL.
-    arguments = [os.fsdecode(one) for one in data.split(_NUL)][:12]
+    arguments = [os.fsdecode(part) for part in data.split(_NUL)][:12]
     with _indoors() as sink:
         try:
             # Without `run_supervised`, which sets the process's own signals and warnings.

@@ -96,7 +96,7 @@ def fuzz(name: str, folder: Path, *, seconds: int = 0, runs: int = 0, seed: int 
     said = log.read_bytes()
     counts = [int(number) for number in _RUNS.findall(said)]
     edges = [int(number) for number in _COVERED.findall(said)]
-    signatures = [one.read_text() for one in sorted(found.glob("*.txt"))]
+    signatures = [path.read_text() for path in sorted(found.glob("*.txt"))]
     return FuzzResult(
         name=name,
         runs=max(counts, default=0),

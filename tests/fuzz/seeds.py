@@ -19,7 +19,7 @@ BREAK = b"\n--\n"
 ROWS: tuple[OperationSpec, ...] = (
     *(row for row in (patients.LIST.v2, patients.LIST.v3) if row),
     *(row for row in (locations.LIST.v2, locations.LIST.v3) if row),
-    *(row for one in ENDPOINTS for row in (one.v2, one.v3) if row),
+    *(row for endpoint in ENDPOINTS for row in (endpoint.v2, endpoint.v3) if row),
 )
 """Every row of both versions, the ones with unusual shapes first."""
 

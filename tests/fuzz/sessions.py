@@ -58,15 +58,15 @@ class _Server:
 
 
 async def _walk(nex: NexHealth) -> object:
-    return [one async for one in nex.patients.walk(limit=20, passes=1, new_patient=None)]
+    return [patient async for patient in nex.patients.walk(limit=20, passes=1, new_patient=None)]
 
 
 async def _pages(nex: NexHealth) -> object:
-    return [one async for one in nex.patients.walk(passes=1, new_patient=None).raw().pages()]
+    return [page async for page in nex.patients.walk(passes=1, new_patient=None).raw().pages()]
 
 
 async def _places(nex: NexHealth) -> object:
-    return [one async for one in nex.practices()]
+    return [practice async for practice in nex.practices()]
 
 
 async def _file(nex: NexHealth) -> object:
@@ -118,7 +118,7 @@ def _conversations() -> list[bytes]:
         [envelope(data={"user": patient}, description=f"parameters are ignored: {SENTINEL}.")],
         [f"<html>{SENTINEL}</html>".encode(), b"", b'{"data":"' + SENTINEL.encode() + b'\xff"}'],
     ]
-    good = [BREAK.join(b"\x00\n\n" + body for body in one) for one in lists]
+    good = [BREAK.join(b"\x00\n\n" + body for body in arguments) for arguments in lists]
     bad = [
         bytes([status]) + b"Retry-After: 2\nDate: x\n\n" + envelope(code=False, error=[text])
         for status in range(2, 9)

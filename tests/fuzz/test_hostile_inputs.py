@@ -84,7 +84,7 @@ def test_a_known_defect_has_its_recorded_signature() -> None:
 
 
 def test_every_module_of_targets_has_some() -> None:
-    holders = {one.run.__module__ for one in TARGETS.values()}
+    holders = {target.run.__module__ for target in TARGETS.values()}
     assert holders == {module.__name__ for module in MODULES}
     assert {case.target for case in CASES} <= set(TARGETS)
 

@@ -177,7 +177,7 @@ def _resumes() -> list[bytes]:
         "c:",
         ":",
     )
-    return [bytes([kind, 0]) + one.encode() for kind in range(2) for one in values]
+    return [bytes([kind, 0]) + value.encode() for kind in range(2) for value in values]
 
 
 @target(choices=2, seeds=_resumes)

@@ -136,7 +136,7 @@ def test_a_charge_names_its_procedure_by_number_or_by_text(sent: int | str | Non
     assert (made.procedure_id, repairs) == (sent, ())
 
 
-def test_a_payout_names_the_missing_references() -> None:
+def test_a_payout_names_the_record_on_the_other_side() -> None:
     claim, _ = CODEC.decode(Claim, b'{"id":1,"charge_payouts":[{"charge_id":2}]}')
     charge, _ = CODEC.decode(Charge, b'{"id":2,"claim_payouts":[{"claim_id":1}]}')
     assert claim.charge_payouts == (ClaimPayout(charge_id=2),)

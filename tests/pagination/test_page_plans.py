@@ -238,7 +238,7 @@ def test_resuming_a_changed_list_is_reported(change: int) -> None:
     assert walked.drifted is not None
 
 
-def test_a_resumed_walk_knows_the_count_of_the_first() -> None:
+def test_a_resumed_walk_knows_that_the_list_changed_before() -> None:
     """An id came twice, so the list changed; the resumed walk alone could not know."""
     plan = NumberedPlan(per_page=3)
     serve = numbered([1, 2, 3, 4, 5, 6, 7, 8, 9])
@@ -335,7 +335,7 @@ def test_cursors_are_followed_until_the_server_reports_the_end() -> None:
 def test_a_missing_cursor_is_an_error_and_not_the_end(pages: list[SimulatedPage]) -> None:
     told = iter(pages)
     plan = CursorPlan(per_page=9)
-    assert drive(plan, lambda _: next(told)).ids == [one for page in pages for one in page.ids]
+    assert drive(plan, lambda _: next(told)).ids == [id for page in pages for id in page.ids]
     assert isinstance(plan.failure, StalledCursorError)
 
 

@@ -104,8 +104,8 @@ async def _list(at: ActContext) -> None:
 
 
 async def _list_ahead(at: ActContext) -> None:
-    async for one in at.scope.patients.walk(new_patient=None, per_page=2, prefetch=3):
-        at.watch.thing(one)
+    async for patient in at.scope.patients.walk(new_patient=None, per_page=2, prefetch=3):
+        at.watch.thing(patient)
         at.watch.text("repr of a task", " ".join(map(repr, asyncio.all_tasks())))
 
 
@@ -227,8 +227,8 @@ async def _slots(at: ActContext) -> None:
 
 
 async def _practices(at: ActContext) -> None:
-    async for one in at.nex.practices():
-        at.watch.thing(one)
+    async for practice in at.nex.practices():
+        at.watch.thing(practice)
 
 
 async def _grouped(at: ActContext) -> None:

@@ -63,7 +63,7 @@ class _LogCapture(logging.Handler):
 def _logs(watch: SentinelScanner) -> Generator[None]:
     ear, root = _LogCapture(watch), logging.getLogger()
     loggers = [root, *map(logging.getLogger, _SPEAKERS)]
-    levels, usual = [one.level for one in loggers], root.handlers
+    levels, usual = [logger.level for logger in loggers], root.handlers
     # Instead of pytest's own, which would keep and format some hundred thousand records.
     root.handlers = [ear]
     for one in loggers:

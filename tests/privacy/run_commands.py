@@ -21,7 +21,7 @@ _SEEN: dict[str, set[str]] = {}
 
 
 def _modes(folder: Path) -> dict[str, set[str]]:
-    return {one.suffix: {oct(one.stat().st_mode & 0o777)} for one in folder.iterdir()}
+    return {path.suffix: {oct(path.stat().st_mode & 0o777)} for path in folder.iterdir()}
 
 
 def _watch_files(folder: Path) -> None:
@@ -67,8 +67,8 @@ def _main() -> None:
                 status = int(end.code or 0)
         after = {suffix: sorted(modes) for suffix, modes in _modes(folder).items()}
         during = {suffix: sorted(modes) for suffix, modes in _SEEN.items()}
-        for one in folder.iterdir():
-            one.unlink()
+        for path in folder.iterdir():
+            path.unlink()
         done = [status, out.getvalue(), err.getvalue(), heard.getvalue(), during, after]
         print(json.dumps(done))  # noqa: T201 - to the test that started this
 

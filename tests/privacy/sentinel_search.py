@@ -118,8 +118,8 @@ def _parts(thing: object) -> list[object]:
 def _held(thing: object, marks: Sentinels) -> set[tuple[Kind, str]]:
     """Return the sentinels in a record's fields."""
     found: set[tuple[Kind, str]] = set()
-    for one in _parts(thing):
-        if isinstance(one, Record):
-            names = attrs.fields_dict(cast("type[attrs.AttrsInstance]", type(one)))
-            found |= marks.found(" ".join(str(getattr(one, name)) for name in names))
+    for part in _parts(thing):
+        if isinstance(part, Record):
+            names = attrs.fields_dict(cast("type[attrs.AttrsInstance]", type(part)))
+            found |= marks.found(" ".join(str(getattr(part, name)) for name in names))
     return found

@@ -122,10 +122,10 @@ class _SentinelFiller:
         """Return a record with every field of its model; its texts are sentinels."""
         resolve_annotations(model)
         done = dict(record)
-        for one in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
-            name, kind = one.name, _kinds(one.type)[0]
+        for field in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
+            name, kind = field.name, _kinds(field.type)[0]
             there = record.get(name)
-            required = one.default is attrs.NOTHING
+            required = field.default is attrs.NOTHING
             if name == "date_of_birth":
                 done[name] = BORN.isoformat()
             elif kind is str:

@@ -174,8 +174,8 @@ def _secrets(error: BaseException, secrets: list[str]) -> list[str]:
     while waiting:
         shown = waiting.pop()
         frames = [one for one in shown.stack if "/tests/" not in one.filename]
-        text = repr([one.locals for one in frames])
-        found += [one for one in secrets if one in text]
+        text = repr([frame.locals for frame in frames])
+        found += [secret for secret in secrets if secret in text]
         chained = (shown.__cause__, shown.__context__, *(shown.exceptions or ()))
         waiting += [one for one in chained if one is not None]
     return found
@@ -227,7 +227,7 @@ async def test_every_operation_cancelled_in_flight_shows_no_data(
     ) as nex:
         mark_writes(nex, privacy_server.marks)
         at = driver.ContractStage(sandbox, nex)
-        operations = [one.values[0] for one in driver.CASES if one.values[1] == version]
+        operations = [case.values[0] for case in driver.CASES if case.values[1] == version]
         for endpoint in cast("list[Endpoint[object]]", operations):
             operation = f"{endpoint.resource}.{endpoint.verb}"
             row = endpoint.v2 if version == "v2" else endpoint.v3

@@ -78,8 +78,8 @@ async def _use(at: ActContext) -> None:
             await at.scope.patients.get(at.privacy_server.person)
         _look_at_member(at)
     with suppress(NexHealthError):
-        async for one in at.scope.patients.walk(**at.filters):
-            at.watch.thing(one)
+        async for patient in at.scope.patients.walk(**at.filters):
+            at.watch.thing(patient)
     at.privacy_server.do(
         lambda: at.privacy_server.sandbox.fail_next(429, headers={"Retry-After": "0"})
     )

@@ -66,11 +66,11 @@ def watched() -> SentinelScanner:
 
 def _look_at(watch: SentinelScanner, event: Event) -> None:
     watch.thing(event)
-    for one in (*event.records, *event.faults):
-        if isinstance(one, models.Record):
-            watch.thing(one)
-        if isinstance(one, NexHealthError):
-            watch.error(one)
+    for record in (*event.records, *event.faults):
+        if isinstance(record, models.Record):
+            watch.thing(record)
+        if isinstance(record, NexHealthError):
+            watch.error(record)
     watch.text("key", event.key)
     watch.text("repairs", repr(event.repairs))
 

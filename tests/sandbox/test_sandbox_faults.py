@@ -221,7 +221,7 @@ async def test_requests_are_recorded_without_secrets(wire: Wire) -> None:
     assert second.template == "/patients/{id}"
     assert "Ada" not in repr(first)
     assert str(wire.sandbox.patients.ids[0]) not in repr(second)
-    assert wire.token not in str([one.headers for one in wire.sandbox.requests])
+    assert wire.token not in str([request.headers for request in wire.sandbox.requests])
     await wire.login()
     assert wire.sandbox.requests[-1].headers["authorization"] == "bare"
     assert len(wire.sandbox.seen("get")) == 2
@@ -242,8 +242,8 @@ async def test_nothing_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -
     with pytest.raises(aiohttp.ClientError):
         await wire.get("/patients", {"name": "Ada"})
     await wire.get("/patients", {"name": "Ada"})
-    assert not [one for one in caplog.records if "Ada" in one.getMessage()]
-    assert not [one for one in caplog.records if one.name.startswith("aiohttp")]
+    assert not [record for record in caplog.records if "Ada" in record.getMessage()]
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
 
 
 async def test_a_disconnected_caller_leaves_nothing_behind(wire: Wire) -> None:
@@ -277,8 +277,8 @@ async def test_a_defect_becomes_a_500_and_is_logged_once(caplog: pytest.LogCaptu
             for _ in range(2):
                 with pytest.raises(ServerError):
                     await location.patients.walk().count()
-        assert [one.status for one in sandbox.seen("GET")] == [500] * 6
-    told = [one for one in caplog.records if one.name == "nexhealth_async.sandbox"]
+        assert [request.status for request in sandbox.seen("GET")] == [500] * 6
+    told = [record for record in caplog.records if record.name == "nexhealth_async.sandbox"]
     assert [one.exc_info and one.exc_info[0] for one in told] == [ZeroDivisionError]
 
 

@@ -200,7 +200,7 @@ async def test_types_schedules_and_plans(v3: Wire) -> None:
     fees = (await v3.get("/fee_schedule_procedures", {"fee_schedule_id": schedule})).rows
     asked = [("include[]", "procedure_fees")]
     shown = (await v3.get(f"/fee_schedules/{schedule}", asked, scope="subdomain")).data
-    assert [one["code"] for one in shown["procedure_fees"]] == [one["code"] for one in fees]
+    assert [one["code"] for one in shown["procedure_fees"]] == [fee["code"] for fee in fees]
     plan = (await v3.get("/payment_plans")).rows[0]
     asked = [("include[]", "patient")]
     single = (await v3.get(f"/payment_plans/{plan['id']}", asked, scope=None)).data
@@ -211,6 +211,6 @@ async def test_insurance_balances_count_open_claims(v3: Wire) -> None:
     rows = (await v3.get("/insurance_balances", EVER)).rows
     row = next(row for row in rows if amount(row, "billed_amount_over_90"))
     claims = (await v3.get("/claims", {"patient_id": row["patient_id"]})).rows
-    billed = sum(amount(one["totals"], "amount_billed_to_insurance") for one in claims)
+    billed = sum(amount(claim["totals"], "amount_billed_to_insurance") for claim in claims)
     assert billed >= amount(row, "billed_amount_over_90") > 0
     assert (await v3.get(f"/insurance_balances/{row['id']}", scope="subdomain")).data == row

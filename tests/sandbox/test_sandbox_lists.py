@@ -170,7 +170,7 @@ async def test_practices_do_not_share_records(dial: Dial) -> None:
     wire = await dial(Sandbox(practices=3, locations=2, anchor=date(2026, 1, 5)))
     groups = (await wire.get("/locations", scope=None)).json
     assert groups["count"] == 3
-    assert [len(one["locations"]) for one in groups["data"]] == [2, 2, 2]
+    assert [len(group["locations"]) for group in groups["data"]] == [2, 2, 2]
     ids = {id for practice in wire.sandbox.practices for id in practice.patients.ids}
     assert len(ids) == 75
 
@@ -197,5 +197,5 @@ def test_the_sandbox_imports_nothing_of_the_client() -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             else:
-                names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+                names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
             assert not [n for n in names if n.startswith("nexhealth") and not n.startswith(own)]

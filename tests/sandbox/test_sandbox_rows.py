@@ -88,7 +88,7 @@ async def test_an_update_changes_updated_at() -> None:
         sandbox.patients.update(changed, last_name="Example")
         sandbox.patients.update(spelled, last_name="Example", updated_at="2020-01-01T00:00:00.000Z")
         since = NOW + timedelta(seconds=30)
-        found = [one async for one in location.patients.walk(updated_since=since)]
+        found = [patient async for patient in location.patients.walk(updated_since=since)]
         assert [(one.id, one.updated_at) for one in found] == [
             (changed, NOW + timedelta(seconds=60))
         ]

@@ -53,7 +53,7 @@ async def test_a_free_day_is_cut_into_quarters_with_the_offices_offset(wire: Wir
 async def test_groups_are_counted_not_slots(wire: Wire) -> None:
     reply = await search(wire, pids=3, days=2)
     assert reply.json["count"] == 3
-    assert [len(one["slots"]) for one in reply.rows] == [64, 64, 64]
+    assert [len(row["slots"]) for row in reply.rows] == [64, 64, 64]
 
 
 async def test_length_interval_and_type(wire: Wire) -> None:

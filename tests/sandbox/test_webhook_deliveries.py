@@ -153,7 +153,7 @@ async def test_changes_by_the_practice_are_delivered(sandbox: Sandbox, inbox: In
     payment = sandbox.practice.payments.ids[0]
     sandbox.practice.payments.delete(payment)
     await sandbox.webhooks.wait_until_settled()
-    events = {one.event: one for one in inbox.events(SECRET)}
+    events = {event.event: event for event in inbox.events(SECRET)}
     assert events["patient_created"].of(Patient)[0].first_name == "Ada"
     (changed,) = events["patient_updated"].of(Patient)
     assert (changed.id, changed.email) == (made, "ada@example.com")
@@ -176,8 +176,11 @@ async def test_a_payment_is_delivered_when_it_is_in_the_ledger(
     sandbox.sync()
     await sandbox.webhooks.wait_until_settled()
     events = inbox.events(SECRET)
-    assert sorted(one.name for one in events) == ["payment_created", "payment_insertion.complete"]
-    assert {one.of(Payment)[0].transaction_id for one in events} == {"an-id-of-ours"}
+    assert sorted(event.name for event in events) == [
+        "payment_created",
+        "payment_insertion.complete",
+    ]
+    assert {event.of(Payment)[0].transaction_id for event in events} == {"an-id-of-ours"}
 
 
 async def test_each_subscription_gets_the_form_of_its_version_with_one_key(
@@ -188,9 +191,9 @@ async def test_each_subscription_gets_the_form_of_its_version_with_one_key(
     sandbox.patients.update(sandbox.patients.ids[0], email="new@example.com")
     await sandbox.webhooks.wait_until_settled()
     events = inbox.events(SECRET)
-    shapes: list[Any] = [one.raw["data"] for one in events]
+    shapes: list[Any] = [event.raw["data"] for event in events]
     assert sorted("hipaa" in shape["patients"][0] for shape in shapes) == [False, True]
-    assert len({one.key for one in events}) == 1
+    assert len({event.key for event in events}) == 1
 
 
 async def test_only_active_subscribers_receive_events(sandbox: Sandbox, inbox: Inbox) -> None:
@@ -275,10 +278,10 @@ async def test_a_failed_delivery_is_retried_on_schedule_until_the_endpoint_is_di
         await sandbox.webhooks.wait_until_settled()
         assert len(inbox.got) == attempt + 1
     assert active(sandbox, endpoint) is False
-    assert [round(one.at - start) for one in sandbox.webhooks.sent] == [0, *RETRIES]
-    assert [one.attempt for one in sandbox.webhooks.sent] == list(range(11))
-    assert len({one.body for one in sandbox.webhooks.sent}) == 1
-    assert len({one.headers["Timestamp"] for one in sandbox.webhooks.sent}) == 11
+    assert [round(delivery.at - start) for delivery in sandbox.webhooks.sent] == [0, *RETRIES]
+    assert [delivery.attempt for delivery in sandbox.webhooks.sent] == list(range(11))
+    assert len({delivery.body for delivery in sandbox.webhooks.sent}) == 1
+    assert len({delivery.headers["Timestamp"] for delivery in sandbox.webhooks.sent}) == 11
     assert len({event.key for event in inbox.events(SECRET)}) == 1
     sandbox.patients.update(sandbox.patients.ids[0], email="newer@example.com")
     await sandbox.webhooks.wait_until_settled()
@@ -307,7 +310,7 @@ async def test_a_delivery_accepted_on_the_second_try_is_not_repeated(
     await sandbox.webhooks.wait_until_settled()
     sandbox.clock.advance(90_000)
     await sandbox.webhooks.wait_until_settled()
-    assert [one.status for one in sandbox.webhooks.sent] == [503, 204]
+    assert [delivery.status for delivery in sandbox.webhooks.sent] == [503, 204]
     assert len(sandbox.webhooks) == 0
 
 
@@ -320,7 +323,7 @@ async def test_an_unreachable_endpoint_is_an_attempt_without_status(sandbox: San
     sandbox.clock.advance(30)
     await sandbox.webhooks.wait_until_settled()
     assert len(sandbox.webhooks) == 0
-    assert [one.status for one in sandbox.webhooks.sent] == [None]
+    assert [delivery.status for delivery in sandbox.webhooks.sent] == [None]
 
 
 async def test_a_redirect_is_not_followed(sandbox: Sandbox, inbox: Inbox) -> None:

@@ -62,7 +62,7 @@ async def test_the_same_program_gives_the_same_records_in_both_versions(
             location = nex.practice(crowd.subdomain).location(crowd.location_id)
             found[version] = [one.id async for one in walk(location, per_page)]
             pages = walk(location, per_page).pages()
-            paged[version] = [one.id async for page in pages for one in page.items]
+            paged[version] = [item.id async for page in pages for item in page.items]
     assert sorted(found["v2"]) == sorted(found["v3"])
     assert found["v2"]
     assert found == paged
@@ -72,9 +72,9 @@ async def test_a_walk_is_resumed_in_both_versions(crowd: Sandbox) -> None:
     for version in ("v2", "v3"):
         async with session(crowd, version) as nex:
             location = nex.practice(crowd.subdomain).location(crowd.location_id)
-            whole = [one.id async for one in location.patients.walk(per_page=50)]
+            whole = [patient.id async for patient in location.patients.walk(per_page=50)]
             async for page in location.patients.walk(per_page=50).pages():
-                got = [one.id for one in page.items]
-                rest = [one.id async for one in location.patients.walk(after=page.resume)]
+                got = [item.id for item in page.items]
+                rest = [patient.id async for patient in location.patients.walk(after=page.resume)]
                 assert got + rest == whole
                 break

@@ -25,13 +25,13 @@ async def walked(at: ErrorScene, **options: Any) -> tuple[list[int], list[str]]:
     options = {"per_page": PER_PAGE, "new_patient": None, **options}
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        ids = [one.id async for one in at.location.patients.walk(**options)]
+        ids = [patient.id async for patient in at.location.patients.walk(**options)]
     assert all(one.category is NexHealthWarning for one in heard)
     return ids, [str(one.message) for one in heard]
 
 
 def asked(at: ErrorScene) -> list[Mapping[str, str]]:
-    return [dict(one.query) for one in at.sandbox.seen("GET", "/patients")]
+    return [dict(request.query) for request in at.sandbox.seen("GET", "/patients")]
 
 
 LIES: dict[str, tuple[CountAs, bool]] = {
@@ -116,10 +116,10 @@ async def test_a_far_too_large_count_does_not_cause_its_number_of_requests() -> 
         at.sandbox.count_as = 1_000_000
         ids: list[int] = []
         with pytest.raises(DriftError):
-            async for one in at.location.patients.walk(
+            async for patient in at.location.patients.walk(
                 per_page=PER_PAGE, new_patient=None, prefetch=4
             ):
-                ids.append(one.id)
+                ids.append(patient.id)
         assert ids == list(at.sandbox.patients.ids)
         assert at.sent < 80
 
@@ -173,8 +173,8 @@ async def test_a_server_that_ignores_the_page_number_is_detected(
         ids: list[int] = []
         heard = pytest.warns(NexHealthWarning) if count is None else nullcontext()
         with heard, pytest.raises(DriftError):
-            async for one in at.location.patients.walk(per_page=PER_PAGE, prefetch=prefetch):
-                ids.append(one.id)
+            async for patient in at.location.patients.walk(per_page=PER_PAGE, prefetch=prefetch):
+                ids.append(patient.id)
         assert ids == list(range(1, 11))
         assert at.sent <= 20
 

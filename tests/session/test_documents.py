@@ -98,7 +98,7 @@ async def test_a_document_can_be_uploaded_listed_and_downloaded(
                 await documents.create(patient, file=io.BytesIO(b""), filename="empty.pdf"),
             ]
         assert [one.filename for one in made] == ["note.txt", "x-ray.pdf", "scan.bin", "empty.pdf"]
-        listed = [one async for one in documents.walk(patient)]
+        listed = [document async for document in documents.walk(patient)]
         assert [one.id for one in listed] == [one.id for one in made]
         for one, content in zip(listed, [CONTENT, CONTENT, CONTENT, b""], strict=True):
             async with documents.download(one) as file:
@@ -124,7 +124,9 @@ async def test_an_unsafe_upload_is_never_repeated() -> None:
                 patient, file=b"x", filename=f"{SENTINEL}.pdf"
             )
         check_text(caught.value, operation="POST /patients/{id}/documents", attempts=1)
-        assert len([one async for one in at.location.patients.documents.walk(patient)]) == 1
+        assert (
+            len([document async for document in at.location.patients.documents.walk(patient)]) == 1
+        )
 
 
 # Fetching

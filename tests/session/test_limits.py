@@ -39,7 +39,9 @@ async def booked(at: ErrorScene) -> int:
 
 
 def arrivals(at: ErrorScene) -> list[float]:
-    return [one.at for one in at.sandbox.seen("GET", "/appointments") if one.status == 200]
+    return [
+        request.at for request in at.sandbox.seen("GET", "/appointments") if request.status == 200
+    ]
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.37, 0.999])
@@ -91,7 +93,7 @@ async def test_the_overall_limit_counts_every_class(skipping: MovableLoop) -> No
         at.sandbox.rate_limits = "sliding"
         await asyncio.gather(*(at.works() for _ in range(25)), *(booked(at) for _ in range(8)))
         assert at.sandbox.rejected == 0
-        times = sorted(one.at for one in at.sandbox.requests)
+        times = sorted(request.at for request in at.sandbox.requests)
         assert len(times) == 1 + 33
         assert all(later - early >= 1.0 for early, later in zip(times, times[12:], strict=False))
 
@@ -234,7 +236,7 @@ async def test_a_token_that_expires_in_the_queue_is_replaced_before_sending(
         await booked(at)
         assert 59 < skipping.time() - began < 62
         assert at.sandbox.logins == 2
-        assert all(one.status in (200, 201) for one in at.sandbox.requests)
+        assert all(request.status in (200, 201) for request in at.sandbox.requests)
 
 
 async def test_prefetched_pages_wait_beyond_the_default_timeout(skipping: MovableLoop) -> None:

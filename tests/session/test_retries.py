@@ -466,7 +466,7 @@ async def test_a_deletion_with_a_lost_response_succeeds(
             assert answer.data is None
         else:
             await at.location.appointment_types.delete(id)
-        assert [one.status for one in at.sandbox.seen("DELETE")][-1] == 404
+        assert [request.status for request in at.sandbox.seen("DELETE")][-1] == 404
         assert id not in at.sandbox.appointment_types
         assert at.sent == 2
 

@@ -270,7 +270,7 @@ async def test_reprs_show_no_contents(caplog: pytest.LogCaptureFixture) -> None:
         seen.clean(repr(going))
         pages = walk(at).pages()
         page = await anext(pages)
-        assert [one.id for one in page.items] == [seen.id]
+        assert [item.id for item in page.items] == [seen.id]
         seen.clean(repr(pages))
         seen.clean(repr(page))
         answer = await at.nex.request(
@@ -312,8 +312,8 @@ async def test_requests_and_responses_show_neither_query_nor_headers_nor_body(
             await listed(seen.at)
             await booked(seen.at)
         assert len(sent) == 4
-        for one in sent:
-            seen.clean(repr(one))
+        for delivery in sent:
+            seen.clean(repr(delivery))
 
 
 async def test_warnings_name_filters_and_pages_without_quoting_the_server(
@@ -396,7 +396,9 @@ async def test_the_library_logs_operation_status_attempt_and_time(
     async with watched(caplog) as seen:
         seen.at.sandbox.fail_next(503)
         await looked_up(seen.at)
-        said = [one.getMessage() for one in caplog.records if one.name == "nexhealth_async"]
+        said = [
+            record.getMessage() for record in caplog.records if record.name == "nexhealth_async"
+        ]
     assert said[-2].startswith("GET /patients/{id}: 503, attempt 1, ")
     assert said[-1].startswith("GET /patients/{id}: 200, attempt 2, ")
 

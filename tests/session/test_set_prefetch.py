@@ -20,11 +20,11 @@ async def test_a_larger_prefetch_has_more_requests_in_flight(
 ) -> None:
     sandbox.latency = 0.03
     pages = location.patients.walk(per_page=1, prefetch=1).pages()
-    ids = [one.id for one in (await anext(pages)).items]
+    ids = [item.id for item in (await anext(pages)).items]
     sandbox.most_in_flight = 0
     pages.set_prefetch(5)
     async for page in pages:
-        ids += [one.id for one in page.items]
+        ids += [item.id for item in page.items]
     assert sandbox.most_in_flight == 5
     assert sorted(ids) == sorted(sandbox.patients.ids)
 

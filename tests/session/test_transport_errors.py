@@ -236,7 +236,7 @@ async def test_a_wrong_key_is_refused_and_not_retried(loop: MovableLoop) -> None
                 status=401,
                 secrets=("key-of-someone-else",),
             )
-        assert [one.path for one in at.sandbox.requests] == ["/authenticates"]
+        assert [request.path for request in at.sandbox.requests] == ["/authenticates"]
         loop.shift(5.1)
         with pytest.raises(InvalidAPIKeyError):
             await at.names()
@@ -252,7 +252,7 @@ async def test_a_key_revoked_in_use_is_refused(loop: MovableLoop) -> None:
             with pytest.raises(InvalidAPIKeyError) as caught:
                 await at.names()
             check_text(caught.value, operation="POST /authenticates", secrets=(at.sandbox.api_key,))
-        statuses = [(one.path, one.status) for one in at.sandbox.requests][2:]
+        statuses = [(request.path, request.status) for request in at.sandbox.requests][2:]
         assert statuses == [("/patients", 401), ("/authenticates", 401)]
 
 

@@ -76,7 +76,9 @@ def logins(sandbox: Sandbox) -> int:
 async def test_an_old_account_uses_v2_after_one_login(old_account: Sandbox) -> None:
     async with session(old_account) as nex:
         assert nex.version == "v2"
-        assert len([one async for one in at_location(nex, old_account).patients.walk()]) == 12
+        assert (
+            len([patient async for patient in at_location(nex, old_account).patients.walk()]) == 12
+        )
     assert versions_of(old_account, logins=True) == ["v2", "v2"]
 
 
@@ -91,7 +93,7 @@ async def test_a_new_account_uses_v3_in_every_kind_of_call(new_account: Sandbox)
     sandbox = new_account
     async with session(sandbox) as nex:
         here = at_location(nex, sandbox)
-        assert len([one async for one in here.patients.walk(per_page=5)]) == 12
+        assert len([patient async for patient in here.patients.walk(per_page=5)]) == 12
         assert (await here.patients.get(sandbox.patients.ids[0])).id == sandbox.patients.ids[0]
         assert (await nex.request("GET", "/institutions")).data
         assert nex.version == "v3.0.0"
@@ -112,7 +114,7 @@ async def test_any_call_may_be_the_first_that_is_refused(first: str) -> None:
                 case "get":
                     await here.patients.get(sandbox.patients.ids[0])
                 case "walk":
-                    assert len([one async for one in here.patients.walk(per_page=5)]) == 12
+                    assert len([patient async for patient in here.patients.walk(per_page=5)]) == 12
                 case "pages":
                     sizes = [len(p.items) async for p in here.patients.walk(per_page=5).pages()]
                     assert sizes == [5, 5, 2]
@@ -182,7 +184,7 @@ async def test_concurrent_first_calls_switch_the_version_together(new_account: S
     sandbox = new_account
     async with session(sandbox) as nex:
         here = at_location(nex, sandbox)
-        got = await asyncio.gather(*(here.patients.get(one) for one in sandbox.patients.ids))
+        got = await asyncio.gather(*(here.patients.get(id) for id in sandbox.patients.ids))
         assert sorted(one.id for one in got) == sorted(sandbox.patients.ids)
     assert logins(sandbox) <= 2
 
@@ -245,7 +247,9 @@ async def test_the_version_is_detected_after_an_outage() -> None:
         async with session(sandbox) as nex:
             assert nex.version is None
             nex._client.state.token_manager.take_heart()  # the pause after a failed login is over
-            assert len([one async for one in at_location(nex, sandbox).patients.walk()]) == 3
+            assert (
+                len([patient async for patient in at_location(nex, sandbox).patients.walk()]) == 3
+            )
             assert nex.version == "v3.0.0"
 
 
@@ -300,7 +304,9 @@ async def test_a_version_refusal_is_recognized_by_its_meaning(
     async with Sandbox(patients=3) as sandbox:
         sandbox.fail_next(status, path=where, body=body[form].encode())
         async with session(sandbox) as nex:
-            assert len([one async for one in at_location(nex, sandbox).patients.walk()]) == 3
+            assert (
+                len([patient async for patient in at_location(nex, sandbox).patients.walk()]) == 3
+            )
             assert nex.version == "v3.0.0"
 
 
@@ -313,7 +319,7 @@ async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
         sandbox.practice.availabilities.delete(id)
     async with session(sandbox, version) as nex:
         here = at_location(nex, sandbox)
-        hours = [one async for one in here.working_hours.walk()]
+        hours = [hour async for hour in here.working_hours.walk()]
         groups = [
             one
             async for one in here.available_slots.walk(
@@ -331,9 +337,9 @@ async def test_hidden_hours_and_later_pages_do_not_warn(
 ) -> None:
     async with session(old_account) as nex:
         hours = at_location(nex, old_account).working_hours
-        assert not [one async for one in hours.walk(active=False)]
-        assert [one async for one in hours.walk(prefetch=4)]  # asks for page 2 beside page 1
-    assert "2" in {one.param("page") for one in old_account.seen("GET", "/availabilities")}
+        assert not [hour async for hour in hours.walk(active=False)]
+        assert [hour async for hour in hours.walk(prefetch=4)]  # asks for page 2 beside page 1
+    assert "2" in {request.param("page") for request in old_account.seen("GET", "/availabilities")}
     assert not recwarn.list
 
 
@@ -341,5 +347,5 @@ async def test_a_filtered_later_page_of_hours_does_not_warn(
     old_account: Sandbox, recwarn: pytest.WarningsRecorder
 ) -> None:
     async with session(old_account) as nex:
-        assert [one async for one in at_location(nex, old_account).working_hours.walk(per_page=1)]
+        assert [hour async for hour in at_location(nex, old_account).working_hours.walk(per_page=1)]
     assert not recwarn.list

@@ -41,7 +41,9 @@ class ErrorScene:
 
     async def names(self) -> list[int]:
         """Walk the patients with the sentinel's name; there are none unless a test made some."""
-        return [one.id async for one in self.location.patients.walk(name=SENTINEL, prefetch=0)]
+        return [
+            patient.id async for patient in self.location.patients.walk(name=SENTINEL, prefetch=0)
+        ]
 
     async def works(self) -> None:
         """Check with a successful call that the session survived."""
@@ -52,7 +54,7 @@ class ErrorScene:
     @property
     def sent(self) -> int:
         """Requests that arrived, without logins."""
-        return sum(one.path != "/authenticates" for one in self.sandbox.requests)
+        return sum(request.path != "/authenticates" for request in self.sandbox.requests)
 
 
 @asynccontextmanager

@@ -52,7 +52,7 @@ async def measure(nex: NexHealth, walks: int) -> Held:
     deadline = loop.time() + _TASKS_END
     while len(asyncio.all_tasks()) > 1 and loop.time() < deadline:
         await asyncio.sleep(0.001)
-    uncollected = sum(isinstance(one, (Walk, Pages)) for one in gc.get_objects())
+    uncollected = sum(isinstance(obj, (Walk, Pages)) for obj in gc.get_objects())
     gc.collect()
     shared = nex._client.state
     session = shared.transport._pooled

@@ -62,7 +62,7 @@ def test_relevant_fields_can_be_given() -> None:
     assert patient.bio.phone_number == "2125550199"
     assert patient.bio.date_of_birth
     assert patient.upcoming_appts
-    assert [one.provider_id for one in patient.upcoming_appts] == [3, 1]
+    assert [appt.provider_id for appt in patient.upcoming_appts] == [3, 1]
     assert factory.make(models.Appointment, foreign_id=None).foreign_id is None
 
 

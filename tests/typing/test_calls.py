@@ -44,9 +44,9 @@ def mypy_errors() -> list[tuple[Path, int, str]]:
     output = run("mypy", "--strict", "--output=json", str(RIGHT), str(WRONG))
     entries = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return [
-        (ROOT / one["file"], one["line"], one["message"])
-        for one in entries
-        if one["severity"] == "error"
+        (ROOT / entry["file"], entry["line"], entry["message"])
+        for entry in entries
+        if entry["severity"] == "error"
     ]
 
 
@@ -56,9 +56,13 @@ def pyright_errors(folder: Path) -> list[tuple[Path, int, str]]:
     python = f"--pythonpath={sys.executable}"
     output = run("pyright", "--outputjson", python, *copies, cwd=folder)
     return [
-        (HERE / Path(one["file"]).name, one["range"]["start"]["line"] + 1, one["message"])
-        for one in json.loads(output)["generalDiagnostics"]
-        if one["severity"] == "error"
+        (
+            HERE / Path(diagnostic["file"]).name,
+            diagnostic["range"]["start"]["line"] + 1,
+            diagnostic["message"],
+        )
+        for diagnostic in json.loads(output)["generalDiagnostics"]
+        if diagnostic["severity"] == "error"
     ]
 
 

@@ -59,7 +59,11 @@ METHODS = dict(offered())
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_help_names_every_parameter(name: str) -> None:
     signature = inspect.signature(METHODS[name])
-    assert [one.name for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD] == []
+    assert [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.kind is parameter.VAR_KEYWORD
+    ] == []
     assert METHODS[name].__doc__
 
 

@@ -99,7 +99,7 @@ def test_an_unreadable_record_is_distinguished_by_its_content() -> None:
     assert key("appointment_updated", {**odd, "note": "another"}) != one
 
 
-def test_rejected_changes_are_distinguished_by_their_remaining_data() -> None:
+def test_failed_updates_are_distinguished_by_their_previous_attributes() -> None:
     keys = {
         key("appointment_updated.failed", {"appointment": VISIT, "previous_attributes": before})
         for before in ({"note": "one"}, {"note": "two"})
@@ -154,7 +154,7 @@ def test_a_test_delivery_never_hides_a_real_change() -> None:
 
 def test_the_shared_fields_are_fields_of_the_models() -> None:
     for name, fields in SHARED.items():
-        assert fields <= {one.name for one in attrs.fields(getattr(models, name))}
+        assert fields <= {field.name for field in attrs.fields(getattr(models, name))}
 
 
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -194,8 +194,8 @@ def test_every_event_of_the_catalogues_has_distinguishing_keys() -> None:
 def test_the_order_of_records_does_not_matter() -> None:
     records = [{**VISIT, "id": id} for id in (1, 2, 3)]
     found = {
-        key("appointment_created", {"appointments": list(one)})
-        for one in itertools.permutations(records)
+        key("appointment_created", {"appointments": list(permutation)})
+        for permutation in itertools.permutations(records)
     }
     assert len(found) == 1
     assert key("appointment_created", {"appointments": records[:2]}) not in found

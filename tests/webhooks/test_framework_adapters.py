@@ -106,7 +106,7 @@ async def test_a_disconnected_sender_leaves_nothing_behind(
         await writer.wait_closed()
         await asyncio.sleep(0.1)
     assert receiver.counts.queued == 0
-    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_early_answers_are_possible_and_the_rest_is_handled_at_shutdown(

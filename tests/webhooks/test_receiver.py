@@ -114,7 +114,11 @@ async def test_refusals_are_logged_less_and_less_often(
     async with Receiver(SECRET, handler) as receiver:
         for _ in range(120):
             await receiver.receive(*posted(secret="other"))
-    told = [one.getMessage() for one in caplog.records if one.name == "nexhealth_async.webhooks"]
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "nexhealth_async.webhooks"
+    ]
     assert [text.partition(";")[0].split()[-1] for text in told] == ["1", "10", "100"]
     assert "signature is missing or wrong" in told[0]
 

@@ -225,7 +225,7 @@ def test_garbage_is_refused_and_never_raises(
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_secret_read_from_a_file_is_stripped(ending: str) -> None:
+def test_a_secret_read_from_a_file_may_end_with_a_newline(ending: str) -> None:
     body = b"{}"
     assert verify(SECRET + ending, sign(SECRET, body, NOW), body)
     assert verify((SECRET + ending).encode(), sign(SECRET, body, NOW), body)

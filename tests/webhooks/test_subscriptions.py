@@ -36,7 +36,9 @@ class Account:
 
     async def ensure(self, *events: Any, practices: Any = None, **more: Any) -> WebhookSyncResult:
         named = (
-            [one.subdomain for one in self.sandbox.practices] if practices is None else practices
+            [practice.subdomain for practice in self.sandbox.practices]
+            if practices is None
+            else practices
         )
         return await self.nex.webhooks.ensure(URL, events or TWO, named, **more)
 
@@ -50,7 +52,8 @@ class Account:
     @property
     def writes(self) -> int:
         return sum(
-            one.method != "GET" and one.path != "/authenticates" for one in self.sandbox.requests
+            request.method != "GET" and request.path != "/authenticates"
+            for request in self.sandbox.requests
         )
 
 
@@ -69,8 +72,8 @@ async def account(version: str = "v2", **options: Any) -> AsyncGenerator[Account
 
 def expected(at: Account, *events: str, version: str = "v2") -> list[tuple[object, ...]]:
     return sorted(
-        (one.institution_id, event, version, True)
-        for one in at.sandbox.practices
+        (practice.institution_id, event, version, True)
+        for practice in at.sandbox.practices
         for event in events
     )
 
@@ -203,7 +206,11 @@ async def test_moving_to_another_version_adds_before_it_removes() -> None:
         assert len(done.renewed) == 4
         assert not done.created_subscriptions
         assert at.there == expected(at, *TWO, version="v3")
-        steps = [one.method for one in at.sandbox.requests if one.method in {"POST", "DELETE"}]
+        steps = [
+            request.method
+            for request in at.sandbox.requests
+            if request.method in {"POST", "DELETE"}
+        ]
         assert steps == ["POST"] * 4 + ["DELETE"] * 4
         again = await at.ensure(version="v3", renew_before=moment)
         assert not again.changed
@@ -268,11 +275,13 @@ async def test_concurrent_processes_leave_no_duplicates(version: str, processes:
             NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, version=version)
             for _ in range(processes)
         ]
-        names = [one.subdomain for one in at.sandbox.practices]
+        names = [practice.subdomain for practice in at.sandbox.practices]
         try:
             for one in sessions:
                 await one.open()
-            done = await asyncio.gather(*(one.webhooks.ensure(URL, TWO, names) for one in sessions))
+            done = await asyncio.gather(
+                *(session.webhooks.ensure(URL, TWO, names) for session in sessions)
+            )
         finally:
             for one in sessions:
                 await one.aclose()
@@ -336,7 +345,9 @@ async def test_a_url_rejected_by_the_api_raises_its_error() -> None:
 async def test_an_unknown_event_is_given_with_its_resource_type() -> None:
     async with account() as at:
         done = await at.ensure(("Patient", "patient_updated"))
-        assert {one.event for one in done.created_subscriptions} == {"patient_updated"}
+        assert {subscription.event for subscription in done.created_subscriptions} == {
+            "patient_updated"
+        }
 
 
 def test_every_documented_event_has_a_level() -> None:

@@ -327,14 +327,16 @@ async def test_of_fifty_concurrent_bookings_one_gets_the_slot(version: str) -> N
         slot = (await free(at))[0]
         people = range(25)
         results = await asyncio.gather(
-            *(book(at, slot, who=one) for one in (*people, *people)), return_exceptions=True
+            *(book(at, slot, who=person) for person in (*people, *people)), return_exceptions=True
         )
         assert len(live(at)) == 1
-        done = [one for one in results if not isinstance(one, BaseException)]
+        done = [result for result in results if not isinstance(result, BaseException)]
         assert {one.id for one in done} == {*live(at)}
         assert len(done) in {1, 2}
         assert all(
-            isinstance(one, SlotTakenError) for one in results if isinstance(one, BaseException)
+            isinstance(result, SlotTakenError)
+            for result in results
+            if isinstance(result, BaseException)
         )
 
 

@@ -109,5 +109,5 @@ async def test_a_rejected_write_stays_rejected() -> None:
         assert at.sandbox.sync() == 0
         assert at.sandbox.appointments.row(bad.id)["foreign_id"] is None
         assert at.sandbox.appointments.row(good.id)["foreign_id"] is not None
-        told = [(one.record["id"], one.outcome) for one in at.sandbox.insertions]
+        told = [(insertion.record["id"], insertion.outcome) for insertion in at.sandbox.insertions]
         assert told == [(good.id, "complete"), (bad.id, "failed")]

@@ -217,7 +217,7 @@ async def test_confirmation_ends_when_the_booking_is_cancelled(version: str) -> 
 
 
 @versions
-async def test_a_location_without_online_booking_holds_bookings(version: str) -> None:
+async def test_a_location_that_accepts_no_bookings_holds_them(version: str) -> None:
     async with practice(version) as at:
         made = await booked(at)
         at.sandbox.practice.locations.update(at.sandbox.location_id, insert_appt_client=False)

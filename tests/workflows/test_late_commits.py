@@ -287,8 +287,8 @@ async def test_every_write_with_a_lost_response_says_how_long_it_may_still_come(
         with pytest.raises(OutcomeUnknownError) as caught:
             await at.location.patients.alerts.create(patient, note="late")
         assert caught.value.unsettled_until is not None
-        walked = [one.note async for one in at.location.patients.alerts.walk(patient)]
+        walked = [alert.note async for alert in at.location.patients.alerts.walk(patient)]
         assert "late" not in walked
         pass_by(at, 9)
-        walked = [one.note async for one in at.location.patients.alerts.walk(patient)]
+        walked = [alert.note async for alert in at.location.patients.alerts.walk(patient)]
         assert "late" in walked

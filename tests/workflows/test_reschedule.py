@@ -66,7 +66,9 @@ async def test_otherwise_the_new_appointment_is_booked_before_the_old_one_is_can
         assert done.appointment.start_time == slot.start
         assert done.appointment.patient_id == old.patient_id
         assert done.appointment.note == "nervous"
-        writes = [one.method for one in at.sandbox.requests if one.method in {"POST", "PATCH"}]
+        writes = [
+            request.method for request in at.sandbox.requests if request.method in {"POST", "PATCH"}
+        ]
         assert writes[-2:] == ["POST", "PATCH"]
 
 

@@ -93,7 +93,7 @@ async def test_a_patient_is_created_once_and_then_found(
 async def test_a_patient_created_just_now_is_found_by_name(version: str) -> None:
     async with scene(version=version) as at:
         made = await at.location.patients.find_or_create(**ada(at))
-        found = [one.id async for one in at.location.patients.walk(name=f"Ada {SENTINEL}")]
+        found = [patient.id async for patient in at.location.patients.walk(name=f"Ada {SENTINEL}")]
         assert found == [made.patient.id]
 
 
@@ -136,7 +136,11 @@ async def test_slots_are_yielded_from_windows_of_14_days(version: str, days: int
             "slot_length": 30,
         }
         flat = [one async for one in at.location.available_slots.flat(**wanted, days=days)]
-        asked = [dict(one.query) for one in at.sandbox.requests if one.path.endswith("_slots")]
+        asked = [
+            dict(request.query)
+            for request in at.sandbox.requests
+            if request.path.endswith("_slots")
+        ]
         starts = [DEFAULT_ANCHOR + timedelta(days=gone) for gone in range(0, days, 14)]
         assert [one["start_date"] for one in asked] == [day.isoformat() for day in starts]
         assert sum(int(one["days"]) for one in asked) == days
@@ -211,14 +215,14 @@ async def test_practices_lists_everything_a_key_can_see_for_any_session(
     version: str,
 ) -> None:
     async with scene(version=version) as at:
-        seen = [one async for one in at.nex.practices()]
+        seen = [practice async for practice in at.nex.practices()]
         assert (at.sandbox.subdomain, at.sandbox.location_id) in {
             (one.subdomain, one.location_id) for one in seen
         }
         bound = at.nex.with_options(
             subdomain=at.sandbox.subdomain, location_id=at.sandbox.location_id
         )
-        assert [one async for one in bound.practices()] == seen
+        assert [practice async for practice in bound.practices()] == seen
         for one in seen:
             assert one.institution_id != one.location_id
             location = at.nex.practice(one.subdomain).location(one.location_id)

@@ -204,7 +204,7 @@ def test_the_warning_comes_once_for_each_period_and_limit() -> None:
 def test_without_a_callback_the_warning_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "nexhealth_async"):
         taken(BudgetMeter(Budget(overall=10)), OTHER, 10)
-    assert [one.getMessage() for one in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "8 of 10 requests of the budget (overall) are used"
     ]
 
@@ -295,8 +295,8 @@ async def test_a_walk_delivers_its_records_and_names_its_resume_value() -> None:
         async with NexHealth(rest.api_key, base_url=rest.url) as richer:
             location = richer.practice(rest.subdomain).location(rest.location_id)
             ids += [
-                one.id
-                async for one in location.patients.walk(
+                patient.id
+                async for patient in location.patients.walk(
                     per_page=10, new_patient=None, after=caught.value.resume
                 )
             ]

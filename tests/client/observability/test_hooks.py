@@ -87,11 +87,11 @@ async def test_the_outcome_has_status_bytes_records_and_seconds() -> None:
     async with scene(hooks=[notes], patients=25) as at:
         async for _ in at.location.patients.walk(per_page=10, new_patient=None, prefetch=0):
             pass
-        assert [one.records for one in notes.calls] == [10, 10, 5]
-        assert {one.status for one in notes.calls} == {200}
-        assert {one.error for one in notes.calls} == {None}
-        assert all(one.seconds > 0 for one in notes.calls)
-        sizes = [one.bytes_received or 0 for one in notes.calls]
+        assert [call.records for call in notes.calls] == [10, 10, 5]
+        assert {call.status for call in notes.calls} == {200}
+        assert {call.error for call in notes.calls} == {None}
+        assert all(call.seconds > 0 for call in notes.calls)
+        sizes = [call.bytes_received or 0 for call in notes.calls]
         assert sizes[0] > sizes[2] > 100
         assert at.nex.stats.bytes_received == sum(one.bytes_received or 0 for one in notes.ended)
 
@@ -101,7 +101,7 @@ async def test_a_record_has_no_count_and_a_deletion_no_bytes() -> None:
     async with scene(hooks=[notes]) as at:
         await at.location.patients.get(at.sandbox.patients.ids[0])
         await at.location.appointment_types.delete(at.sandbox.appointment_types.ids[-1])
-        assert [one.records for one in notes.calls] == [None, None]
+        assert [call.records for call in notes.calls] == [None, None]
         assert notes.calls[1].attempt.method == "DELETE"
 
 
@@ -143,9 +143,9 @@ async def test_each_retry_has_the_failure_it_follows(
         notes.ended.clear()
         order(at.sandbox)
         await at.works()
-        assert [one.attempt.number for one in notes.calls] == [1, 2, 3]
-        assert [one.error for one in notes.calls] == [error, error, None]
-        assert [one.status for one in notes.calls] == [status, status, 200]
+        assert [call.attempt.number for call in notes.calls] == [1, 2, 3]
+        assert [call.error for call in notes.calls] == [error, error, None]
+        assert [call.status for call in notes.calls] == [status, status, 200]
 
 
 async def test_a_rejected_token_is_an_attempt_and_the_new_login_is_a_wait(
@@ -176,7 +176,7 @@ async def test_waits_are_reported_by_cause(loop: MovableLoop) -> None:
         await at.works()
         at.sandbox.fail_next(503)
         await at.works()
-        first, failed, again = (one.attempt for one in notes.calls)
+        first, failed, again = (call.attempt for call in notes.calls)
         assert [one.waited_for for one in (first, failed, again)] == [
             ("login",),
             ("rate",),
@@ -188,7 +188,7 @@ async def test_waits_are_reported_by_cause(loop: MovableLoop) -> None:
         assert again.waited_retry > 0
         assert again.waited_login == 0
         stats = at.nex.stats
-        told = [one.attempt for one in notes.calls]
+        told = [call.attempt for call in notes.calls]
         assert stats.waited_rate == pytest.approx(sum(one.waited_rate for one in told))
         assert stats.waited_retry == pytest.approx(sum(one.waited_retry for one in told))
         assert stats.waited_login == pytest.approx(sum(one.waited_login for one in told))
@@ -239,7 +239,7 @@ async def test_a_repeated_deletion_that_finds_nothing_is_reported_with_the_serve
     async with scene(hooks=[notes]) as at:
         at.sandbox.drop_next(when="after", method="DELETE")
         await at.location.appointment_types.delete(at.sandbox.appointment_types.ids[-1])
-        assert [one.error for one in notes.calls] == ["ConnectionLostError", "NotFoundError"]
+        assert [call.error for call in notes.calls] == ["ConnectionLostError", "NotFoundError"]
         assert notes.calls[1].status == 404
 
 
@@ -283,8 +283,8 @@ async def test_hooks_run_in_the_callers_context_for_prefetched_pages_and_logins_
     async with scene(hooks=[hook], patients=25) as at:
         _REQUEST.set("mine")
         ids = [
-            one.id
-            async for one in at.location.patients.walk(per_page=5, new_patient=None, prefetch=3)
+            patient.id
+            async for patient in at.location.patients.walk(per_page=5, new_patient=None, prefetch=3)
         ]
         assert len(ids) == 25
         assert len(hook.seen) == 2 * (5 + 1)
@@ -308,7 +308,7 @@ async def test_an_error_in_a_hook_has_no_effect_and_is_logged_once_without_its_t
             for _ in range(3):
                 await at.works()
     assert len(notes.calls) == 3
-    texts = [one.getMessage() for one in caplog.records]
+    texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == 2
     assert all("the hook _Broken raised RuntimeError" in text for text in texts)
     assert SENTINEL not in caplog.text
@@ -372,7 +372,7 @@ async def test_a_permanent_failure_ends_once() -> None:
         await _fails(at, NotFoundError)
         at.sandbox.fail_next(500)
         await _fails(at, ServerError)
-        assert [one.error for one in notes.calls] == ["NotFoundError", "ServerError"]
+        assert [call.error for call in notes.calls] == ["NotFoundError", "ServerError"]
         assert len(notes.began) == len(notes.ended)
 
 

@@ -132,14 +132,24 @@ async def test_retries_are_separate_spans_with_the_failure(telemetry: Telemetry)
         at.sandbox.garbage_next()
         await at.works()
         attributes = telemetry.attributes
-        assert [one.get("error.type") for one in attributes] == [
+        assert [attribute.get("error.type") for attribute in attributes] == [
             "503",
             "ConnectionLostError",
             "MalformedBodyError",
             None,
         ]
-        assert [one.get("http.request.resend_count") for one in attributes] == [None, 1, 2, 3]
-        assert [one.get("http.response.status_code") for one in attributes] == [503, None, 200, 200]
+        assert [attribute.get("http.request.resend_count") for attribute in attributes] == [
+            None,
+            1,
+            2,
+            3,
+        ]
+        assert [attribute.get("http.response.status_code") for attribute in attributes] == [
+            503,
+            None,
+            200,
+            200,
+        ]
         assert [span.status.status_code for span in telemetry.attempts] == [
             *[StatusCode.ERROR] * 3,
             StatusCode.UNSET,
@@ -277,7 +287,7 @@ async def test_nothing_is_added_to_the_request(telemetry: Telemetry) -> None:
     async with scene(hooks=[telemetry.hook()]) as at:
         with telemetry.tracer.start_as_current_span("mine"):
             await at.works()
-        names = {name.lower() for one in at.sandbox.requests for name in one.headers}
+        names = {name.lower() for request in at.sandbox.requests for name in request.headers}
         assert not {"traceparent", "tracestate", "baggage"} & names
 
 

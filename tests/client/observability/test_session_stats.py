@@ -22,7 +22,9 @@ async def test_calls_requests_records_and_bytes_are_counted() -> None:
     notes = HookNotes()
     async with scene(patients=25, hooks=[notes]) as at:
         stats = at.nex.stats
-        ids = [one async for one in at.location.patients.walk(per_page=10, new_patient=None)]
+        ids = [
+            patient async for patient in at.location.patients.walk(per_page=10, new_patient=None)
+        ]
         await at.location.patients.get(at.sandbox.patients.ids[0])
         assert len(ids) == stats.records == 25
         assert (stats.calls, stats.logins, stats.requests) == (4, 1, 5)
@@ -101,7 +103,7 @@ def test_metrics_are_plain_numbers() -> None:
     assert told["operations"] == {"GET /patients": 3}
     assert type(told["operations"]) is dict
     assert told["waited_rate"] == 0.5
-    assert set(told) == {one.name for one in fields(Stats)}
+    assert set(told) == {field.name for field in fields(Stats)}
     stats.operations["GET /patients"] += 1
     assert told["operations"] == {"GET /patients": 3}
 

@@ -130,8 +130,8 @@ class RateLimitedServer:
         """Count the accepted requests in an interval; the people limit counts slow ones too."""
         rates = ("slow", "people") if rate == "people" else (rate,)
         return sum(
-            one.admitted and one.rate in rates and since <= one.at < since + seconds
-            for one in self.arrivals
+            arrival.admitted and arrival.rate in rates and since <= arrival.at < since + seconds
+            for arrival in self.arrivals
         )
 
 

@@ -62,7 +62,7 @@ async def test_200_tasks_get_no_429_on_the_wire(
         at.sandbox.latency, at.sandbox.jitter = 0.06, 0.05
         took = await _calls(at, path, each)
         assert at.sandbox.rejected == 0
-        times = [one.at for one in at.sandbox.seen("GET", path)]
+        times = [request.at for request in at.sandbox.seen("GET", path)]
         count, seconds = DOCUMENTED[limit]
         assert len(times) == 200 * each
         assert _most_within(times, seconds) <= count
@@ -80,5 +80,5 @@ async def test_a_paused_server_does_not_receive_two_windows_at_once() -> None:
         await asyncio.sleep(1.1)
         at.sandbox.latency = 0.05
         await calls
-        times = [one.at for one in at.sandbox.seen("GET", "/providers")]
+        times = [request.at for request in at.sandbox.seen("GET", "/providers")]
         assert _most_within(times, 1.0) <= 100

@@ -21,7 +21,7 @@ STUBBORN = RetryPolicy(attempts=50, base_delay=0.2)
 
 def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> bool:
     """Tell whether a class never paused for so long."""
-    times = [one.at for one in arrivals if one.rate == rate]
+    times = [arrival.at for arrival in arrivals if arrival.rate == rate]
     return all(late - early < seconds for early, late in pairwise(times))
 
 
@@ -35,7 +35,7 @@ async def test_a_lowered_limit_stops_its_class_and_no_other(kind: Kind) -> None:
     async with calling(vendor, rates=rates, retry=STUBBORN) as nex:
         crowd = CallerGroup(nex, vendor)
         began = await crowd.call_for(150, people=60, other=60)
-    refused = [one for one in vendor.arrivals if not one.admitted]
+    refused = [arrival for arrival in vendor.arrivals if not arrival.admitted]
     assert refused
     assert {one.rate for one in refused} == {"people"}
     # For each closing, at most those who were under way already, and one call for each task.
@@ -43,7 +43,7 @@ async def test_a_lowered_limit_stops_its_class_and_no_other(kind: Kind) -> None:
     assert without_interruption(vendor.arrivals, "other", 1.35)
     assert not without_interruption(vendor.arrivals, "people", 10)
     assert vendor.admitted("other", since=began, seconds=150) >= 0.97 * 20 * 150 / 1.25
-    admitted = {one.number for one in vendor.arrivals if one.admitted}
+    admitted = {arrival.number for arrival in vendor.arrivals if arrival.admitted}
     for rate in ("people", "other"):
         assert len(crowd.answered[rate]) == len(set(crowd.answered[rate]) & admitted)
 
@@ -67,9 +67,9 @@ async def test_a_closed_class_sends_nothing(says: bool) -> None:  # noqa: FBT001
             for number in range(20):
                 group.create_task(nex.request("GET", PATHS["other"].format(number)))
         await asyncio.sleep(max(0.0, learnt + closed - asyncio.get_running_loop().time()))
-        left = [one.left for one in vendor.arrivals if one.rate == "people"]
+        left = [arrival.left for arrival in vendor.arrivals if arrival.rate == "people"]
         assert not [moment for moment in left if learnt < moment < learnt + closed]
-        assert len([one for one in vendor.arrivals if one.rate == "other"]) >= 20
+        assert len([arrival for arrival in vendor.arrivals if arrival.rate == "other"]) >= 20
         await asyncio.gather(*waiting)
 
 
@@ -86,8 +86,8 @@ async def test_another_process_on_the_key_causes_429s_but_loses_no_call(kind: Ki
                 vendor.limiter.admit("slow", loop.time())
             await asyncio.sleep(1)
         await crowd
-    assert any(not one.admitted for one in vendor.arrivals)
-    served = [one for one in vendor.arrivals if one.admitted and one.rate == "slow"]
+    assert any(not arrival.admitted for arrival in vendor.arrivals)
+    served = [arrival for arrival in vendor.arrivals if arrival.admitted and arrival.rate == "slow"]
     assert len(served) >= 30 * 2
     assert len({one.number for one in served}) == len(served), "a call was carried out twice"
 

@@ -138,7 +138,7 @@ async def test_travel_beyond_a_quarter_second_is_rejected_rarely_and_loses_nothi
         began = await crowd.call_for(seconds, slow=200)
     assert vendor.limiter.rejected <= 0.01 * len(vendor.arrivals)
     assert vendor.admitted("slow", since=began, seconds=seconds) >= 0.95 * due("slow", seconds)
-    admitted = {one.number for one in vendor.arrivals if one.admitted}
+    admitted = {arrival.number for arrival in vendor.arrivals if arrival.admitted}
     assert set(crowd.answered["slow"]) <= admitted
 
 

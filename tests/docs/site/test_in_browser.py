@@ -67,7 +67,7 @@ async def _faults(tab: Tab, base: str) -> list[str]:
             found.append(f"not {scheme}")
         if contrast is not None and contrast < _READABLE:
             found.append(f"contrast of {contrast:.1f} when {scheme}")
-    foreign = [one for one in tab.requests if not one.startswith((base, "data:"))]
+    foreign = [request for request in tab.requests if not request.startswith((base, "data:"))]
     return [*found, *tab.complaints, *foreign]
 
 

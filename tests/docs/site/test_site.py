@@ -37,7 +37,7 @@ def test_the_site_builds_without_a_warning(site: Site) -> None:
 
 def test_no_page_loads_from_a_foreign_host(site: Site) -> None:
     asked = {(page.name, to) for page in site.pages for to in read(page).fetched}
-    asked |= {(one.name, to) for one in site.html.rglob("*.css") for to in _fetched_by(one)}
+    asked |= {(path.name, to) for path in site.html.rglob("*.css") for to in _fetched_by(path)}
     assert len(asked) > 100
     assert [one for one in asked if urlsplit(one[1]).netloc] == []
 
@@ -64,7 +64,7 @@ def test_every_link_within_the_site_is_valid(site: Site) -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize("file", _TEXTS, ids=[str(one.relative_to(ROOT)) for one in _TEXTS])
+@pytest.mark.parametrize("file", _TEXTS, ids=[str(text.relative_to(ROOT)) for text in _TEXTS])
 def test_every_link_is_valid_on_a_code_host_too(file: Path) -> None:
     dead: list[str] = []
     found: list[str] = _LINK.findall(_CODE.sub("", file.read_text(encoding="utf-8")))
@@ -123,7 +123,7 @@ def test_a_method_links_to_its_filters_and_each_key_is_documented(site: Site) ->
     assert "#nexhealth_async.resources.patients.PatientFilters" in links
     assert "../models/people.html#nexhealth_async.models.Patient" in links
     pages = (site.html / "reference/resources").glob("*.html")
-    assert [one.name for one in pages if "<dd></dd>" in one.read_text(encoding="utf-8")] == []
+    assert [page.name for page in pages if "<dd></dd>" in page.read_text(encoding="utf-8")] == []
 
 
 def test_members_from_private_bases_are_shown_on_their_class(site: Site) -> None:

@@ -10,14 +10,14 @@ from nexhealth_async.errors import DriftError, ServerError
 if TYPE_CHECKING:
     from tests.pagination.drift.steps import DriftStage
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["WalkVerdict", "judge"]
 
-Verdict: TypeAlias = Literal[
+WalkVerdict: TypeAlias = Literal[
     "complete", "gave up", "lost as documented", "limited", "failed", "no promise"
 ]
 
 
-def judge(stage: DriftStage) -> Verdict:
+def judge(stage: DriftStage) -> WalkVerdict:
     """Return how a walk ended; raises AssertionError if it broke a promise."""
     changing_list, witness = stage.changing_list, stage.witness
     hidden = set(changing_list.outside)
@@ -26,8 +26,8 @@ def judge(stage: DriftStage) -> Verdict:
         for row in changing_list.sandbox.patients
         if not (changing_list.chosen.active_only and row["inactive"])
     }
-    assert listed == changing_list.listed, "the office's account is wrong"
-    assert hidden.isdisjoint(listed), "the office's account is wrong"
+    assert listed == changing_list.listed, "the record of the list is wrong"
+    assert hidden.isdisjoint(listed), "the record of the list is wrong"
     _check_requests(stage)
     if stage.limited:
         return "limited"
@@ -65,7 +65,7 @@ def _check_requests(stage: DriftStage) -> None:
     assert len(asked) <= passes * (pages + 1), "more pages than the list has"
 
 
-def _judge_numbered(stage: DriftStage) -> Verdict:
+def _judge_numbered(stage: DriftStage) -> WalkVerdict:
     witness, got = stage.witness, set(stage.got)
     drifted = stage.outcome
     lost = (witness.throughout or set()) - got
@@ -85,7 +85,7 @@ def _judge_numbered(stage: DriftStage) -> Verdict:
     return _judge_watched(stage, lost)
 
 
-def _judge_watched(stage: DriftStage, lost: set[int]) -> Verdict:
+def _judge_watched(stage: DriftStage, lost: set[int]) -> WalkVerdict:
     """One undisturbed pass: only balanced changes may have escaped it."""
     witness, changes = stage.witness, stage.witness.changes
     if stage.parts > 1:
@@ -103,7 +103,7 @@ def _judge_watched(stage: DriftStage, lost: set[int]) -> Verdict:
     return "lost as documented"
 
 
-def _judge_cursor(stage: DriftStage) -> Verdict:
+def _judge_cursor(stage: DriftStage) -> WalkVerdict:
     """The promise for a cursor behind a record; see `test_promises`."""
     witness, times = stage.witness, Counter(stage.got)
     assert stage.outcome is None, "a cursor walk gave up"

@@ -11,7 +11,7 @@ from nexhealth_async import DriftError, NexHealth
 from nexhealth_async.sandbox.request_log import RecordedPage
 from tests.pagination.drift.changing_list import KINDS, DriftingList, Listed, Paging, Sort
 from tests.pagination.drift.held_source import InProcess, OverSockets
-from tests.pagination.drift.promises import Verdict, judge
+from tests.pagination.drift.promises import WalkVerdict, judge
 from tests.pagination.drift.steps import DriftStage, WalkOptions
 
 SORTS: dict[Paging, tuple[Sort, ...]] = {
@@ -20,7 +20,9 @@ SORTS: dict[Paging, tuple[Sort, ...]] = {
 }
 
 
-async def played(options: WalkOptions, seed: int, *, sockets: bool) -> tuple[DriftStage, Verdict]:
+async def played(
+    options: WalkOptions, seed: int, *, sockets: bool
+) -> tuple[DriftStage, WalkVerdict]:
     """Walk while the list changes after every response, each time in the same way."""
     rng = random.Random(seed)
     changing_list = DriftingList(options.listed, rng.randint(6, 16), cap=options.cap)

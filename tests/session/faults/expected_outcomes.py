@@ -85,7 +85,7 @@ class ExpectedOutcome:
 def strikes_twice_the_same(fault: FaultCase) -> bool:
     """Tell whether one fault has the same outcome as many, so that one cell is enough."""
     natures = (fault.nature, *fault.otherwise.values())
-    return all(one.again == "nobody" and one is not LOGGED_OUT for one in natures)
+    return all(nature.again == "nobody" and nature is not LOGGED_OUT for nature in natures)
 
 
 def expected(

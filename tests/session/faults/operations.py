@@ -71,18 +71,18 @@ class FaultOperation:
 
 
 async def _list(at: FaultStage) -> None:
-    async for one in at.location.patients.walk(per_page=PAGE, new_patient=None, prefetch=0):
-        at.got.append(one.id)
+    async for patient in at.location.patients.walk(per_page=PAGE, new_patient=None, prefetch=0):
+        at.got.append(patient.id)
 
 
 async def _list_ahead(at: FaultStage) -> None:
-    async for one in at.location.patients.walk(per_page=PAGE, new_patient=None, prefetch=1):
-        at.got.append(one.id)
+    async for patient in at.location.patients.walk(per_page=PAGE, new_patient=None, prefetch=1):
+        at.got.append(patient.id)
 
 
 async def _cursor_list(at: FaultStage) -> None:
-    async for one in at.location.patients.walk(per_page=PAGE, prefetch=0):
-        at.got.append(one.id)
+    async for patient in at.location.patients.walk(per_page=PAGE, prefetch=0):
+        at.got.append(patient.id)
 
 
 async def _whole_list(at: FaultStage) -> None:

@@ -212,7 +212,7 @@ async def check_session(stage: FaultStage, loop: MovableLoop) -> None:
     answer = await stage.nex.request("GET", "/institutions")
     assert answer.count == 1
     assert len(sandbox.seen("GET", "/institutions")) == 1
-    assert not any("cookie" in one.headers for one in sandbox.requests)
+    assert not any("cookie" in request.headers for request in sandbox.requests)
     ours = stage.nex._client.state.transport
     for session in (ours._pooled, ours._single):
         if session is not None:

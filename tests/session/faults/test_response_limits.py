@@ -285,6 +285,6 @@ async def test_limits_apply_to_every_session(
         await at.works()
         await refused(at)
         await at.works()
-        assert not any("cookie" in one.headers for one in at.sandbox.requests)
-        assert {one.headers["accept-encoding"] for one in at.sandbox.requests} == {"gzip"}
+        assert not any("cookie" in request.headers for request in at.sandbox.requests)
+        assert {request.headers["accept-encoding"] for request in at.sandbox.requests} == {"gzip"}
         assert not at.sandbox.seen("GET", "/institutions")

@@ -30,7 +30,7 @@ def library_objects() -> Counter[str]:
     """Count the library's objects that the garbage collector tracks, without the sandbox."""
     gc.collect()
     objects: list[object] = gc.get_objects()
-    kinds = Counter(type(one) for one in objects)
+    kinds = Counter(type(obj) for obj in objects)
     names = {kind: f"{kind.__module__}.{kind.__qualname__}" for kind in kinds}
     return Counter(
         {

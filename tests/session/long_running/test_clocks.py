@@ -67,7 +67,7 @@ async def idle(loop: MovableLoop, seconds: float) -> None:
 
 
 def refused(sandbox: Sandbox) -> int:
-    return sum(one.status == 401 for one in sandbox.requests)
+    return sum(request.status == 401 for request in sandbox.requests)
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY, 10 * 365 * DAY])
@@ -124,7 +124,7 @@ async def test_a_loop_clock_that_leaps_hours_ahead_causes_no_burst(
         assert at.sandbox.rejected == 0
         assert refused(at.sandbox) == 0, "a token that had died was sent"
         assert at.sandbox.logins == 3
-        times = [one.at for one in at.sandbox.seen("GET", "/appointments")]
+        times = [request.at for request in at.sandbox.seen("GET", "/appointments")]
         assert all(late - early >= 1 for early, late in zip(times, times[10:], strict=False))
 
 
@@ -175,7 +175,7 @@ async def test_a_loop_clock_that_stopped_during_sleep_costs_one_login() -> None:
         at.sandbox.clock.advance(2 * HOUR)
         await asyncio.gather(*(at.works() for _ in range(50)))
         assert at.sandbox.logins == 2
-        assert len([one for one in at.sandbox.seen("GET") if one.status == 200]) == 51
+        assert len([request for request in at.sandbox.seen("GET") if request.status == 200]) == 51
 
 
 async def test_a_machine_that_slept_right_after_the_login_logs_in_again(wall: list[float]) -> None:

@@ -43,7 +43,10 @@ async def serve(options: dict[str, Any]) -> None:
                 sandbox.fail_next(429, headers={"Retry-After": str(options["pause"])})
                 _say({})
             else:
-                seen = [(one.at, one.status, one.headers["user-agent"]) for one in sandbox.requests]
+                seen = [
+                    (request.at, request.status, request.headers["user-agent"])
+                    for request in sandbox.requests
+                ]
                 _say({"seen": seen, "now": sandbox.clock.now()})
 
 

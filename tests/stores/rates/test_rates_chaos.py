@@ -60,7 +60,7 @@ class One:
 
 def most_at_once(ones: Iterable[One], seconds: float = SECONDS) -> int:
     """Return the most requests in any window."""
-    left, begin, most = sorted(at for one in ones for at in one.left), 0, 0
+    left, begin, most = sorted(at for member in ones for at in member.left), 0, 0
     for end, at in enumerate(left):
         while left[begin] <= at - seconds:
             begin += 1
@@ -70,7 +70,7 @@ def most_at_once(ones: Iterable[One], seconds: float = SECONDS) -> int:
 
 def used(ones: Iterable[One], since: float, until: float) -> float:
     """Return the fraction of the limit that was used."""
-    number = sum(since <= at < until for one in ones for at in one.left)
+    number = sum(since <= at < until for member in ones for at in member.left)
     return number / (COUNT * (until - since) / SECONDS)
 
 
@@ -82,7 +82,7 @@ async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[O
     ones = [One(RateLimiter(RedisRates(url, rates, patience=PATIENCE), key)) for url in urls]
     try:
         for _ in range(2):  # The first learns of the others when it asks again.
-            await asyncio.gather(*(one.take() for one in ones))
+            await asyncio.gather(*(member.take() for member in ones))
             await asyncio.sleep(seconds)
         yield ones
     finally:
@@ -94,7 +94,7 @@ async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[O
 @asynccontextmanager
 async def working(ones: Iterable[One]) -> AsyncGenerator[None]:
     """Let each send as many requests as it can."""
-    tasks = [asyncio.create_task(one.work()) for one in ones for _ in range(2 * COUNT)]
+    tasks = [asyncio.create_task(member.work()) for member in ones for _ in range(2 * COUNT)]
     try:
         yield
     finally:
@@ -126,7 +126,9 @@ async def shares_again(ones: list[One]) -> None:
     """Check that all use Redis again, and that one gets what the others leave."""
     share = 0.0
     for _ in range(4):  # On a busy machine Redis may seem to be away once more.
-        await eventually(lambda: not any(one.is_alone for one in ones), LONGEST_RETREAT + BUSY)
+        await eventually(
+            lambda: not any(member.is_alone for member in ones), LONGEST_RETREAT + BUSY
+        )
         async with working(ones[:1]):
             await asyncio.sleep(2 * (SECONDS + ANSWER_SLACK))  # until what the others hold is free
             began = now()
@@ -153,17 +155,20 @@ async def test_without_redis_each_uses_its_share_and_then_shares_again(
                 line.is_silent = True
             began = now()
             await asyncio.sleep(away)
-            assert all(one.is_alone for one in ones)
+            assert all(member.is_alone for member in ones)
             line.is_silent = False
             if how == "cut":
                 await line.mend()
             await eventually(
-                lambda: not any(one.is_alone for one in ones), LONGEST_RETREAT + PATIENCE + BUSY
+                lambda: not any(member.is_alone for member in ones),
+                LONGEST_RETREAT + PATIENCE + BUSY,
             )
             await asyncio.sleep(SECONDS)
         await shares_again(ones)
     # Half a second until it counts as away, and a window that had been used up.
-    assert max(one.longest_gap() for one in ones[1:]) <= PATIENCE + SECONDS + ANSWER_SLACK + BUSY
+    assert (
+        max(member.longest_gap() for member in ones[1:]) <= PATIENCE + SECONDS + ANSWER_SLACK + BUSY
+    )
     assert 0.75 <= used(ones, began + 1.25, began + away) <= 1.0, "each goes on with its part"
     assert most_at_once(ones) <= COUNT * (2 - 1 / MEMBERS)
 
@@ -182,9 +187,9 @@ async def test_a_cut_connection_causes_at_most_the_promised_excess(line: Line) -
         await line.cut()
         async with working(ones):
             await asyncio.sleep(2 * window)
-            assert all(one.is_alone for one in ones)
+            assert all(member.is_alone for member in ones)
     part = COUNT // MEMBERS
-    assert all(most_at_once([one], window) == part for one in others)
+    assert all(most_at_once([other], window) == part for other in others)
     assert most_at_once([hog], window) == COUNT
     assert most_at_once(ones, window) == COUNT + (MEMBERS - 1) * part == COUNT * (2 - 1 / MEMBERS)
 
@@ -201,14 +206,17 @@ async def test_processes_that_are_cut_off_keep_to_their_share_until_they_reconne
             await line.cut()
             began = now()
             await asyncio.sleep(2.5)
-            assert [one.is_alone for one in ones] == [False, False, True, True]
+            assert [member.is_alone for member in ones] == [False, False, True, True]
             await line.mend()
             await eventually(
-                lambda: not any(one.is_alone for one in ones), LONGEST_RETREAT + PATIENCE + BUSY
+                lambda: not any(member.is_alone for member in ones),
+                LONGEST_RETREAT + PATIENCE + BUSY,
             )
             back = now() + SECONDS + ANSWER_SLACK
             await asyncio.sleep(3 * SECONDS + ANSWER_SLACK)
-    assert max(one.longest_gap() for one in ones[1:]) <= PATIENCE + SECONDS + ANSWER_SLACK + BUSY
+    assert (
+        max(member.longest_gap() for member in ones[1:]) <= PATIENCE + SECONDS + ANSWER_SLACK + BUSY
+    )
     assert used(near, began + 1.0, began + 2.5) >= 0.75, "they have what the others do not ask for"
     assert all(used([one], began + 1.0, began + 2.5) <= 1 / MEMBERS for one in far)
     assert most_at_once(ones) <= COUNT * (1 + far_ones / MEMBERS)

@@ -47,7 +47,7 @@ class Run:
     seen: Arrivals
 
     def trips(self) -> list[tuple[float, float]]:
-        return sorted((left, back) for one in self.reports for left, back in one["trips"])
+        return sorted((left, back) for report in self.reports for left, back in report["trips"])
 
     def most_held(self, slack: float = ANSWER_SLACK) -> int:
         """Return the most permits held at once, according to the log."""
@@ -65,14 +65,16 @@ class Run:
 
     def common_time(self) -> tuple[float, float]:
         """Return the period in which all tasks of all processes were calling."""
-        starts = [one["start"] + 1.0 for one in self.reports]  # the tasks start within a second
-        return max(starts), min(one["end"] for one in self.reports)
+        starts = [
+            report["start"] + 1.0 for report in self.reports
+        ]  # the tasks start within a second
+        return max(starts), min(report["end"] for report in self.reports)
 
     def shares(self, since: float, until: float) -> Counter[str]:
         """Count the requests of each process."""
         found = Counter[str]()
-        for one in self.reports:
-            found[one["name"]] = sum(since <= left < until for left, _ in one["trips"])
+        for report in self.reports:
+            found[report["name"]] = sum(since <= left < until for left, _ in report["trips"])
         return found
 
     def idle(self) -> dict[str, float]:
@@ -81,9 +83,9 @@ class Run:
         It was not run, or its tasks waited for late answers.
         """
         return {
-            one["name"]: one["stalled"]
-            + sum(max(0.0, back - left - ANSWER_SLACK) for left, back in one["trips"]) / TASKS
-            for one in self.reports
+            report["name"]: report["stalled"]
+            + sum(max(0.0, back - left - ANSWER_SLACK) for left, back in report["trips"]) / TASKS
+            for report in self.reports
         }
 
     def left_between(self, since: float, until: float) -> int:
@@ -173,7 +175,7 @@ def test_twelve_processes_get_no_429_and_share_the_whole_limit(redis_url: str, k
     even = shares.total() / 12
     short = {name for name in shares if shares[name] < 0.5 * even * (1 - idle[name] / span)}
     assert not short, (shares, idle)
-    assert not any(one["failures"] for one in run.reports)
+    assert not any(report["failures"] for report in run.reports)
 
 
 def test_a_429_of_one_process_slows_all(redis_url: str) -> None:
@@ -219,8 +221,8 @@ def test_without_redis_the_fleet_stays_within_the_limits_and_recovers(
     alone = run.left_between(away + 1.0, away + 3.0) / (2 * COUNT)
     assert 0.5 <= alone <= 1.0, "each goes on with its part"
     assert run.most_held() <= COUNT * (2 - 1 / SOME)
-    assert not any(one["alone"] for one in run.reports), "all share again at the end"
-    assert not any(one["failures"] for one in run.reports)
+    assert not any(report["alone"] for report in run.reports), "all share again at the end"
+    assert not any(report["failures"] for report in run.reports)
 
 
 def test_without_redis_from_the_start_each_process_gets_an_eighth(server: RedisProcess) -> None:

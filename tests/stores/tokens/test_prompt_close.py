@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def _left_since(before: set[asyncio.Task[Any]]) -> list[str]:
     coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks() - before]
-    names: list[str] = [one.__qualname__ for one in coroutines]
+    names: list[str] = [coroutine.__qualname__ for coroutine in coroutines]
     return [name for name in names if not name.startswith("RequestHandler.")]  # the sandbox's
 
 

@@ -37,12 +37,12 @@ def made(
 
 
 def seen(sandbox: Sandbox) -> list[tuple[str, str | None]]:
-    return [(one.path, one.headers.get("nex-api-version")) for one in sandbox.requests]
+    return [(request.path, request.headers.get("nex-api-version")) for request in sandbox.requests]
 
 
 async def read(nex: NexHealth, sandbox: Sandbox) -> None:
     here = nex.practice(sandbox.subdomain).location(sandbox.location_id)
-    assert len([one async for one in here.patients.walk()]) == 3
+    assert len([patient async for patient in here.patients.walk()]) == 3
 
 
 async def test_a_received_token_brings_the_version(new_account: Sandbox, server: RedisBox) -> None:

@@ -80,9 +80,9 @@ async def members(
 
 
 async def begin(processes: list[asyncio.subprocess.Process]) -> None:
-    for one in processes:
-        assert one.stdin is not None
-        one.stdin.write(b"\n")
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
 
 
 async def report(one: asyncio.subprocess.Process) -> dict[str, Any]:
@@ -123,7 +123,7 @@ async def run_fleet(seconds: float) -> dict[str, Any]:
         sandbox.expire_tokens()
         await asyncio.sleep(seconds * 0.3)
         sandbox.expire_tokens()
-        reports = await asyncio.gather(*(report(one) for one in processes))
+        reports = await asyncio.gather(*(report(process) for process in processes))
         ear.cancel()
         deaths = [at for at, text in heard if text.startswith("dead")]
         late = [
@@ -170,8 +170,10 @@ async def test_one_process_finds_the_version_for_all() -> None:
         order = {"options": {"version": "auto"}, "tasks": 2, "seconds": 0.5, "pause": 0.1}
         async with members(sandbox, redis, 3, **order) as processes:
             await begin(processes)
-            reports = await asyncio.gather(*(report(one) for one in processes))
-        spoken = [(one.path, one.headers["nex-api-version"]) for one in sandbox.requests]
+            reports = await asyncio.gather(*(report(process) for process in processes))
+        spoken = [
+            (request.path, request.headers["nex-api-version"]) for request in sandbox.requests
+        ]
     assert all(one["errors"] == [] and one["calls"] for one in reports)
     assert spoken[:2] == [("/authenticates", "v2"), ("/authenticates", "v3.0.0")]
     assert set(spoken[2:]) == {("/institutions", "v3.0.0")}
@@ -193,7 +195,7 @@ async def test_a_process_killed_with_the_lock_delays_the_others_by_the_lease() -
             await first[0].wait()
             assert await client.pttl(locks[0]) > 0, "it died with the lock in its hand"
             await begin(others)
-            reports = await asyncio.gather(*(report(one) for one in others))
+            reports = await asyncio.gather(*(report(other) for other in others))
         assert all(one["errors"] == [] for one in reports)
         assert sum(one["logins"] for one in reports) == 1
         slowest = max(one["slowest"] for one in reports)
