@@ -77,7 +77,7 @@ class _TaskResult(msgspec.Struct):
     """How a message has ended, as streaq keeps it."""
 
     s: bool
-    """Whether it was worked off."""
+    """True if it was worked off."""
     r: str | None = None
     """Why not."""
 

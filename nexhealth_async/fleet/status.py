@@ -51,7 +51,7 @@ class FleetStatus:
     started: datetime
     shards: tuple[ShardStatus, ...]
     finished: bool
-    """Whether every shard is done and every group is complete."""
+    """True if every shard is done and every group is complete."""
     rejected: Mapping[str, RejectedCount] = field(factory=dict[str, RejectedCount])
     """Records in the target that could not be read as their model, by resource and practice.
 
@@ -70,7 +70,7 @@ class FleetStatus:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """True if nothing more will happen by itself."""
         moving = any(one.stage in ("reading", "failed") for one in self.shards)
         waiting = any(one.stage == "waiting" and not one.shard.sweep for one in self.shards)
         return self.finished or (bool(self.dead) and not moving and not waiting)

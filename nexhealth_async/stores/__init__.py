@@ -1,19 +1,17 @@
-"""What processes keep together: seen webhook events, and the token and rate limits of a key.
+"""Stores that processes share: seen webhook events, and the token and rate limits of a key.
 
-`RedisTokens` and `RedisRates` (extra ``redis``) let all processes under one API key share its token
-and its rate limits.
+With `RedisTokens` and `RedisRates` (extra ``redis``), all processes with one API key share its
+token and its rate limits.
 
-The others note which webhook events were handled, so that duplicates can be dropped.
+The other stores record which webhook events were handled, so that duplicates can be dropped.
+`MemorySeen` lasts as long as the process, `SqliteSeen` is a file that the processes of one machine
+share, and `RedisSeen` (extra ``redis``) serves many machines. They hold hashes (`Event.key`) and no
+content of the events. `SqliteQueue` also keeps the events themselves, until they are handled.
 
-`MemorySeen` forgets with the process, `SqliteSeen` keeps a file that the processes of one
-machine share, `RedisSeen` (extra ``redis``) serves many machines. All of them hold hashes
-(`Event.key`) and nothing of the events. `SqliteQueue` keeps the events themselves as well,
-until they are handled.
-
-**At least once.** A key is claimed before its event is handed on, and marked as seen only when that
-was done. A process that dies in between leaves a claim, which others may take over once it is older
-than ``lease``: then the event is handled again. So what handles events must bear a repetition, and
-``lease`` must be longer than handling takes; a queue's claims are renewed while handling goes on.
+**At least once.** A key is claimed before its event is handled, and marked as seen afterwards. A
+process that dies in between leaves a claim, which others may take over after ``lease``: then the
+event is handled again. Handlers must be idempotent, and ``lease`` must be longer than handling
+takes; a queue's claims are renewed during handling.
 """
 
 from __future__ import annotations
@@ -55,7 +53,7 @@ __all__ = [
     "Stored",
 ]
 
-_HOMES = {
+_MODULES = {
     "MemorySeen": "nexhealth_async.webhooks.memory_seen",
     "RedisRates": "nexhealth_async.stores.redis_rates",
     "RedisSeen": "nexhealth_async.webhooks.redis_seen",
@@ -66,9 +64,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a store when it is first asked for: each needs a module of its own."""
-    if name not in _HOMES:
+    """Import a store on first access, since each depends on a different library."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
+    value: object = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value

@@ -1,7 +1,7 @@
-"""Webhooks in any framework: who sent it, what happened, and was it seen before.
+"""Webhooks in any framework: verify, parse and deduplicate deliveries.
 
-A delivery is a POST with the headers ``timestamp`` and ``signature``. Keep the body's raw bytes:
-the signature is over them, and parsing and writing JSON again changes them. ::
+A delivery is a POST with the headers ``timestamp`` and ``signature``. Pass the raw bytes of the
+body: the signature covers them, and JSON that is parsed and written again differs. ::
 
     from nexhealth_async import webhooks
 
@@ -11,9 +11,9 @@ the signature is over them, and parsing and writing JSON again changes them. ::
     for appointment in event.of(Appointment):
         ...
 
-Nothing here opens a connection or needs a session. A `Receiver` does the rest of the work: it
-drops duplicates, has each event handled, and says what to answer. ``webhooks.aiohttp`` and
-``webhooks.starlette`` serve it in aiohttp, Starlette and FastAPI.
+These functions open no connection and need no session. A `Receiver` does the rest: it drops
+duplicates, runs a handler for each event, and returns the response status. ``webhooks.aiohttp`` and
+``webhooks.starlette`` integrate it into aiohttp, Starlette and FastAPI.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
     "verify",
 ]
 
-_LAZY = {
+_LAZY_NAMES = {
     "ReceiverCounts": "receiver",
     "WebhookSyncResult": "subscriptions",
     "Handler": "receiver",
@@ -61,10 +61,10 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    """Load what needs an event loop on first use; the pure functions need none."""
-    home = _LAZY.get(name)
-    if home is None:
+    """Import names that need an event loop on first use; the pure functions need none."""
+    module = _LAZY_NAMES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value

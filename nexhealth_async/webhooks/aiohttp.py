@@ -1,4 +1,4 @@
-"""Webhooks in an application of aiohttp.web.
+"""Webhook routes for aiohttp.web applications.
 
 ::
 
@@ -21,7 +21,7 @@ _CLIENT_DISCONNECTED = 400
 
 
 def add_receiver(app: web.Application, path: str, receiver: Receiver) -> None:
-    """Receive POSTs at a path; the receiver is started and closed with the application."""
+    """Add a route for deliveries; the receiver starts and closes with the application."""
 
     async def life(_: web.Application) -> AsyncGenerator[None]:
         async with receiver:
@@ -32,14 +32,14 @@ def add_receiver(app: web.Application, path: str, receiver: Receiver) -> None:
 
 
 def endpoint(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return a handler of requests, for a receiver whose life is in your hands."""
+    """Return a request handler for a receiver that you start and close."""
 
     async def webhook(request: web.Request) -> web.Response:
         try:
             status = await receiver.receive_stream(
                 request.headers, request.content.iter_any(), length=request.content_length
             )
-        except ConnectionResetError:  # else aiohttp logs it as an error, for whoever hangs up
+        except ConnectionResetError:  # aiohttp would log a disconnect as an error
             status = _CLIENT_DISCONNECTED
         return web.Response(status=status)
 

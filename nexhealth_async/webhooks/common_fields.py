@@ -1,11 +1,11 @@
-"""The fields of a record that both API versions send in their webhooks.
+"""Fields of a record that both API versions send in webhooks.
 
-A change arrives once for each API version that subscribed to it, and its key must be the same in
-both. Only the resource types that v2 can subscribe to are listed; all others come in one version.
+A change arrives once for each subscribed API version, and its key must be the same in both. Only
+the resource types that v2 supports are listed; all others come in one version.
 
-Left out are fields that one version alone sends, parts that are included on request, what only old
-samples have, and `last_sync_time`, which moves without a change. The sources are the lists of v2's
-recorded fields and the entities of the v3 document.
+Fields are omitted if one version alone sends them, if they are included on request, or if only old
+samples have them. `last_sync_time` is omitted because it moves without a change. The sources are
+v2's recorded fields and the schemas of the v3 document.
 """
 
 from __future__ import annotations
@@ -56,11 +56,13 @@ SHARED: Final[Mapping[str, frozenset[str]]] = {
         ),
     }.items()
 }
-"""By model. `deleted` is sent by v2 alone and counts only when it is true."""
+"""Fields by model. `deleted` is sent by v2 alone and counts only if it is true."""
 
 
 def shared_fields(model: type[Record]) -> frozenset[str]:
-    """Return the fields that count in a key: those of the table, or all of the model."""
+    """Return the fields of a model that count in a key: those in the table, or all."""
     if model.__name__ in SHARED:
         return SHARED[model.__name__]
-    return frozenset(one.name for one in attrs.fields(cast("type[attrs.AttrsInstance]", model)))
+    return frozenset(
+        attribute.name for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model))
+    )

@@ -1,4 +1,4 @@
-"""What a receiver asks of its store: take an event in, and note how its handling ended."""
+"""Stores of a receiver: admit an event and record how its handling ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Admission", "DeduplicatingStore", "DeliveryStore", "QueuedDeliveryStore", "Settlement"]
 
 Admission: TypeAlias = Literal["new", "known", "busy"]
-"""``known``: handled before, or stored already; ``busy``: it has to be delivered again."""
+"""Result of admitting an event.
+
+``known``: handled or stored before. ``busy``: the vendor must deliver it again.
+"""
 Settlement: TypeAlias = Literal["handled", "again", "parked"]
 
 _MAX_DELAY: Final = 3 * 3600.0
@@ -20,14 +23,14 @@ _FACTOR: Final = 3
 
 
 class DeliveryStore(Protocol):
-    """What `DeduplicatingStore` and `QueuedDeliveryStore` have in common."""
+    """Store that admits events and records how their handling ended."""
 
     async def admit(self, event: Event) -> Admission:
-        """Take an event in, and tell whether it is new."""
+        """Admit an event and return whether it is new."""
         ...
 
     async def record(self, job: Job, outcome: JobOutcome) -> Settlement:
-        """Note how the handling ended, and tell what becomes of the event."""
+        """Record how the handling ended; return what follows for the event."""
         ...
 
     async def aclose(self) -> None:
@@ -36,7 +39,7 @@ class DeliveryStore(Protocol):
 
 
 class DeduplicatingStore:
-    """A store of keys: the vendor repeats what was not handled."""
+    """Store of keys, for which the vendor repeats unhandled deliveries."""
 
     def __init__(self, store: SeenStore, max_attempts: int) -> None:
         self._store, self._max_attempts = store, max_attempts
@@ -47,7 +50,7 @@ class DeduplicatingStore:
         return "new" if claim == "new" else "known" if claim == "seen" else "busy"
 
     async def record(self, job: Job, outcome: JobOutcome) -> Settlement:
-        """Confirm or release the claim; an event that has failed too often counts as seen."""
+        """Confirm or release the claim; an event that failed too often counts as seen."""
         if outcome == "released":
             await self._store.release(job.key)
             return "again"
@@ -62,13 +65,13 @@ class DeduplicatingStore:
 
 
 class QueuedDeliveryStore:
-    """A durable queue: the receiver repeats what was not handled.
+    """Durable queue, for which the receiver retries unhandled events.
 
     Args:
-        queue: Where events are kept.
-        max_attempts: How often an event is tried before it is parked.
-        retry_after: Seconds before the first repetition; three times as long before each further
-            one, up to three hours.
+        queue: Queue of events.
+        max_attempts: Attempts before an event is parked.
+        retry_after: Seconds before the first retry; the delay triples with each further one, up to
+            three hours.
     """
 
     def __init__(self, queue: EventQueue, max_attempts: int, retry_after: float) -> None:
@@ -80,7 +83,7 @@ class QueuedDeliveryStore:
         return "new" if stored == "stored" else "known" if stored == "known" else "busy"
 
     async def record(self, job: Job, outcome: JobOutcome) -> Settlement:
-        """Confirm, release, repeat or park the event."""
+        """Confirm, release, retry or park the event."""
         if outcome == "handled":
             await self._queue.confirm(job.key)
             return "handled"

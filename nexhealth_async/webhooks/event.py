@@ -1,4 +1,4 @@
-"""What a delivery says: the event and its records."""
+"""Webhook events and their records."""
 
 from __future__ import annotations
 
@@ -23,75 +23,83 @@ T = TypeVar("T", bound=Record)
 
 @frozen(kw_only=True, repr=False)
 class Event:
-    """Something that happened in a practice, as one delivery tells it.
+    """Webhook event of a practice.
 
-    The same event may be delivered several times, and in no order: compare ``updated_at`` of its
-    records with what you have. There is no event for check-in, completion or no-show, and a
+    The same event may be delivered several times and in any order: compare ``updated_at`` of its
+    records with your data. There are no events for check-in, completion or no-show, and a
     cancellation is an ``appointment_updated`` whose appointment is ``cancelled``.
 
-    A printed event shows names of the catalogue and numbers, never its records.
+    The repr of an event shows catalogue names and numbers, never its records.
     """
 
     resource_type: str
-    """What it is about, such as ``Appointment``: in the catalogue's spelling if that knows it."""
+    """Resource type such as ``Appointment``, in the catalogue's spelling if it is known."""
     event: str
-    """What happened, without outcome: ``appointment_insertion``. Empty if nobody could read it."""
+    """Base name of the event, such as ``appointment_insertion``. Empty if it could not be read."""
     outcome: str | None = None
-    """What stood behind the event's name. Of a write: ``complete``, ``failed``, ``timed_out`` (the
-    start time came first) or ``incomplete``. Of a sync status: ``red`` or ``green``. Else None."""
+    """Suffix of the event's name, if any.
+
+    Of a write: ``complete``, ``failed``, ``timed_out`` (the start time came first) or
+    ``incomplete``. Of a sync status: ``red`` or ``green``.
+    """
     event_time: datetime | None = None
-    """When it happened, as the vendor says."""
+    """Time of the event, as the vendor states it."""
     subdomain: str | None = None
-    """The practice, where the delivery names it."""
+    """Subdomain of the practice, if the delivery has it."""
     institution_id: int | None = None
     records: tuple[Record | dict[str, JSON], ...] = field(default=(), hash=False)
-    """The records it is about, as models where there is one for them. Records of other types, and
-    those that no decoder can read, are dicts of what was sent."""
+    """Records of the event, as models where there is one.
+
+    Records of other types, and those that cannot be decoded, are dicts.
+    """
     previous_attributes: dict[str, JSON] | None = field(default=None, hash=False)
-    """What a refused change left as it was, if the delivery says so."""
+    """Attributes before a rejected change, if the delivery has them."""
     delivery_errors: tuple[JSON, ...] = field(default=(), hash=False)
-    """What the vendor says about delivering it; no page tells its form."""
+    """Delivery errors as the vendor reports them; the format is not documented."""
     repairs: tuple[str, ...] = ()
-    """Fields that had to be repaired: ``[0].start_time``, counted in ``records``."""
+    """Repaired fields, such as ``[0].start_time``, by index in ``records``."""
     is_test: bool = False
-    """Whether the vendor sent it to try the endpoint: nothing happened, its records are samples.
-    Told by ``"test": true`` in the body or by the header ``Nex-Webhook-Test`` (v3.1.0)."""
+    """True if the vendor sent it to test the endpoint: the records are samples.
+
+    Taken from ``"test": true`` in the body or the header ``Nex-Webhook-Test`` (v3.1.0).
+    """
     faults: tuple[UndecodableRecordError, ...] = field(default=(), hash=False, eq=False)
-    """Why records stayed dicts although there is a model for them."""
+    """Errors of records that have a model but could not be decoded."""
     key: str
-    """The same for every delivery of one change, also when it comes once for each API version that
-    subscribed to it: drop what has a key you have seen. Two changes of a record within the same
-    second have two keys. It is a hash, and may be stored."""
+    """Key for deduplication, the same in every delivery of one change and in each API version.
+
+    Two changes of a record within the same second have two keys. It is a hash and may be stored.
+    """
     body: bytes
-    """The delivery's body, byte for byte."""
+    """Body of the delivery, byte for byte."""
 
     @property
     def name(self) -> str:
-        """The event with its outcome, as it was delivered: ``appointment_insertion.complete``."""
+        """Full name as delivered, such as ``appointment_insertion.complete``."""
         return self.event if self.outcome is None else f"{self.event}.{self.outcome}"
 
     @property
     def is_known(self) -> bool:
-        """Whether the catalogue knows what it is about; unknown ones still have ``raw``."""
+        """True if the catalogue has the event; unknown events still have ``raw``."""
         return event_type_of(self.resource_type, self.event) is not None
 
     @property
     def raw(self) -> dict[str, JSON]:
-        """All that was delivered, parsed anew each time; ``{}`` if nobody could read it."""
+        """Body as a dict, parsed on each access; ``{}`` if it cannot be parsed."""
         try:
             return cast("dict[str, JSON]", msgspec.json.decode(self.body, type=dict))
         except (ValueError, RecursionError):
             return {}
 
     def of(self, model: type[T]) -> tuple[T, ...]:
-        """Return the records of one model: ``event.of(Appointment)``, empty for other events."""
+        """Return the records of one model: ``event.of(Appointment)``; empty for other events."""
         return tuple(record for record in self.records if isinstance(record, model))
 
     def __repr__(self) -> str:
         return f"Event({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        """Show what is known to be nobody's business; rich would show every field."""
+        """Show no personal data; rich would show every field."""
         known = event_type_of(self.resource_type, self.event)
         yield "resource_type", known.resource_type if known else "unknown"
         yield "event", self.event if known and self.event in known.events else "unknown"

@@ -1,4 +1,4 @@
-"""Handle events: workers, their time limit, and what is left when they are stopped."""
+"""Worker pool that runs the handler, with a time limit and a bounded shutdown."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from nexhealth_async.webhooks.event import Event
 __all__ = ["Handler", "Job", "JobOutcome", "WorkerPool"]
 
 Handler: TypeAlias = Callable[[Event], Awaitable[None]]
-"""What is done with each event; an error it raises has the event tried again."""
+"""Handler of events; the event is retried if it raises."""
 
 JobOutcome: TypeAlias = Literal["handled", "failed", "released"]
-"""``released`` was not tried, or given up because the receiver was closed."""
+"""Result of handling; ``released``: not tried, or stopped because the receiver was closed."""
 
 _LOG = logging.getLogger("nexhealth_async.webhooks")
 
@@ -27,20 +27,20 @@ _GRACE: Final = 1.0
 
 @define(eq=False)
 class Job:
-    """An event that is to be handled."""
+    """Event to handle."""
 
     event: Event = field(repr=False)
     key: str
     done: asyncio.Future[int]
-    """What to answer a delivery that waits for the end."""
+    """Response status for a delivery that waits for the end."""
     attempts: int = 0
-    """How often a queue has handed it out, this time included."""
+    """Number of times a queue has delivered it, including this one."""
     task: asyncio.Task[None] | None = None
-    """The handler at work."""
+    """Task of the handler."""
     is_done: bool = False
-    """Whether the handler returned."""
+    """True if the handler returned."""
     error: Exception | None = field(default=None, repr=False)
-    """What it raised."""
+    """Error that the handler raised."""
     is_settled: bool = False
 
 
@@ -48,12 +48,12 @@ Settle: TypeAlias = Callable[[Job, JobOutcome, Exception | None], Awaitable[None
 
 
 class WorkerPool:
-    """Gives jobs to a handler or to those who iterate, and settles each of them once.
+    """Worker pool that passes jobs to a handler or to iterators and settles each once.
 
     Args:
-        settle: Notes how a job ended.
+        settle: Records how a job ended.
         time_limit: Seconds after which a handler is cancelled; None for no limit.
-        on_room: Called when somebody begins to iterate.
+        on_room: Called when an iterator starts.
     """
 
     def __init__(
@@ -61,27 +61,27 @@ class WorkerPool:
     ) -> None:
         self._settle, self._time_limit, self._on_room = settle, time_limit, on_room
         self._queue: asyncio.Queue[Job | None] = asyncio.Queue()
-        """Ends with None."""
+        """Jobs in order; None marks the end."""
         self.jobs: set[Job] = set()
-        """All that wait or are being handled."""
+        """All jobs that wait or are being handled."""
         self._ended = asyncio.Event()
         """Set when a job ends."""
         self.iterators: int = 0
-        """How many iterate over the events at present."""
+        """Number of iterators over the events at present."""
         self._workers: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._abandoned: set[asyncio.Task[None]] = set()
-        """Handlers that go on although they were cancelled."""
+        """Handlers that still run although they were cancelled."""
         self._is_closed = False
 
     @property
     def waiting(self) -> int:
-        """How many jobs nobody has taken yet."""
+        """Number of jobs that no worker has taken."""
         return max(0, self._queue.qsize() - self._is_closed)
 
     @property
     def has_workers(self) -> bool:
-        """Whether there is anybody who takes jobs."""
+        """True if there are workers or iterators."""
         return bool(self._workers) or self.iterators > 0
 
     def start(self, handler: Handler, workers: int) -> None:
@@ -92,12 +92,12 @@ class WorkerPool:
         }
 
     def add(self, job: Job) -> None:
-        """Have an event handled."""
+        """Queue an event for handling."""
         self.jobs.add(job)
         self._queue.put_nowait(job)
 
     def close(self) -> None:
-        """Let workers and iterators end when the jobs that are here are done."""
+        """Let workers and iterators end after the queued jobs."""
         self._is_closed = True
         self._queue.put_nowait(None)
 
@@ -107,25 +107,28 @@ class WorkerPool:
             self._ended.clear()
             await self._ended.wait()
 
-    async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - for what is left to run
-        """Cancel what is being handled, release the rest, and wait ``timeout`` for the notes.
+    async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - limits the rest
+        """Cancel running handlers, release the other jobs, and wait for the settlements.
 
-        A handler that goes on although it was cancelled is left to itself.
+        A handler that still runs after its cancellation is abandoned.
+
+        Args:
+            timeout: Seconds to wait for the settlements.
         """
         running = {job.task for job in self.jobs if job.task is not None}
         for task in (*self._workers, *running):
             task.cancel()
-        if ending := {*self._workers, *running}:
-            await asyncio.wait(ending, timeout=_GRACE)
+        if tasks := {*self._workers, *running}:
+            await asyncio.wait(tasks, timeout=_GRACE)
         for job in tuple(self.jobs):
             self._start_settling(job, "handled" if job.is_done else "released", None)
             if job.task is not None and not job.task.done():
                 self._abandon(job.task)
         if self._settling:
-            _, late = await asyncio.wait(self._settling, timeout=timeout)
-            for task in late:
+            _, unfinished = await asyncio.wait(self._settling, timeout=timeout)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _work(self, handler: Handler) -> None:
         while (job := await self._next()) is not None:
@@ -134,7 +137,7 @@ class WorkerPool:
     async def _next(self) -> Job | None:
         job = await self._queue.get()
         if job is None:
-            self._queue.put_nowait(None)  # for the others who wait
+            self._queue.put_nowait(None)  # for the other workers
         return job
 
     async def _handle(self, handler: Handler, job: Job) -> None:
@@ -156,12 +159,12 @@ class WorkerPool:
         await self._settle_job(job, "failed", error)
 
     def _abandon(self, task: asyncio.Task[None]) -> None:
-        _LOG.error("a webhook handler goes on although it was cancelled")
+        _LOG.error("a webhook handler still runs although it was cancelled")
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
 
     async def _settle_job(self, job: Job, outcome: JobOutcome, error: Exception | None) -> None:
-        """Settle a job to the end, also if who asks for it is cancelled meanwhile."""
+        """Settle a job, even if the caller is cancelled meanwhile."""
         task = self._start_settling(job, outcome, error)
         if task is not None:
             await asyncio.shield(task)
@@ -185,27 +188,29 @@ class WorkerPool:
             self._ended.set()
 
     async def iterate(self) -> AsyncGenerator[Event]:
-        """Give the events one by one; each counts as handled when the next is asked for."""
+        """Yield the events; each counts as handled when the next is requested."""
         self.iterators += 1
         self._on_room()
         try:
             while (job := await self._next()) is not None:
-                asked_for_more = False
+                is_handled = False
                 try:
                     yield job.event
-                    asked_for_more = True
+                    is_handled = True
                 finally:
-                    left: JobOutcome = "released" if self._is_closed else "failed"
-                    await self._settle_job(job, "handled" if asked_for_more else left, None)
+                    unhandled_outcome: JobOutcome = "released" if self._is_closed else "failed"
+                    await self._settle_job(
+                        job, "handled" if is_handled else unhandled_outcome, None
+                    )
         finally:
             self.iterators -= 1
 
 
 async def _call(handler: Handler, job: Job) -> None:
-    """Run the handler; what it raises is kept out of the task, whose repr would show it."""
+    """Run the handler; its error is kept out of the task, whose repr would show it."""
     try:
         await handler(job.event)
-    except Exception as error:  # noqa: BLE001 - one event must not end the others
+    except Exception as error:  # noqa: BLE001 - one event must not stop the others
         job.error = error
     else:
         job.is_done = True

@@ -18,10 +18,15 @@ __all__ = ["MemorySeen"]
 
 
 class MemorySeen:
-    """Remembers seen events until the process ends: enough where handling one twice does no harm.
+    """Store of seen events in memory, for handlers that are idempotent across restarts.
 
-    At most ``most`` keys are kept, each for ``keep``; past that the oldest go first. A key costs
-    about 200 bytes. ``clock`` gives seconds that never go back.
+    A key costs about 200 bytes.
+
+    Args:
+        max_keys: Approximate maximum number of keys; the oldest are dropped first.
+        keep: Time to keep each key.
+        lease: Time that a claim lasts.
+        clock: Monotonic clock in seconds.
     """
 
     def __init__(
@@ -33,16 +38,16 @@ class MemorySeen:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if max_keys < 1:
-            raise InvalidArgumentError("most must be at least 1")
-        self._most = max_keys
+            raise InvalidArgumentError("max_keys must be at least 1")
+        self._max_keys = max_keys
         self._keep, self._lease = check_times(keep, lease)
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
-        """Until when each is remembered, the soonest first."""
+        """Expiry of each seen key, the earliest first."""
         self._claimed: dict[str, float] = {}
-        """Until when each claim holds."""
+        """Expiry of each claim."""
         self._failures: OrderedDict[str, int] = OrderedDict()
-        """How often the handling of each failed, the latest last."""
+        """Number of failures by key, the latest last."""
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -62,32 +67,32 @@ class MemorySeen:
         return "new"
 
     async def confirm(self, key: str) -> None:
-        """Note that a claimed key was handled."""
+        """Mark a claimed key as seen."""
         self._claimed.pop(key, None)
         self._failures.pop(key, None)
         self._seen[key] = self._clock() + self._keep
         self._seen.move_to_end(key)
 
     async def release(self, key: str) -> None:
-        """Give up a claim."""
+        """Release a claim."""
         self._claimed.pop(key, None)
 
     async def fail(self, key: str) -> int:
-        """Give up a claim whose handling failed; return how often it has."""
+        """Release a claim whose handling failed; return the number of failures."""
         self._claimed.pop(key, None)
         self._failures[key] = self._failures.pop(key, 0) + 1
-        if len(self._failures) > self._most:
+        if len(self._failures) > self._max_keys:
             self._failures.popitem(last=False)
         return self._failures[key]
 
     async def aclose(self) -> None:
-        """Do nothing: what is remembered goes with the store."""
+        """Do nothing; the memory is freed with the store."""
 
     def _forget(self, now: float) -> None:
         while self._seen:
             key, until = next(iter(self._seen.items()))
-            if until > now and len(self._seen) <= self._most:
+            if until > now and len(self._seen) <= self._max_keys:
                 break
             del self._seen[key]
-        if len(self._claimed) > self._most:  # left by handlers that never ended
+        if len(self._claimed) > self._max_keys:  # claims of handlers that never ended
             self._claimed = {key: until for key, until in self._claimed.items() if until > now}

@@ -1,4 +1,4 @@
-"""From a delivery's bytes to an event."""
+"""Parsing of deliveries into events."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BODY_BYTES", "parse", "receive", "unreadable_event"]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""Bytes of the largest body that is read, unless told otherwise."""
+"""Default maximum size of a body in bytes."""
 _MAX_RECORDS: Final = 1_000
-"""More than a page of the API holds: what says so is no event."""
+"""Maximum number of records; the API's pages hold fewer."""
 _MAX_NAME_LENGTH: Final = 200
 _TEST_HEADER: Final = "nex-webhook-test"
 
@@ -45,14 +45,24 @@ def receive(
     tolerance: timedelta | None = None,
     now: datetime | None = None,
 ) -> Event | None:
-    """Verify a delivery and read it; None if its signature is not good, which is to answer 401.
+    """Verify a delivery and parse it.
 
-    A body of more than ``MAX_BODY_BYTES`` bytes is refused before its signature is computed.
+    A body of more than ``MAX_BODY_BYTES`` bytes is rejected before its signature is computed.
+
+    Args:
+        secrets: Secret of the endpoint, or several during a rotation.
+        headers: Headers of the request.
+        body: Body of the request as raw bytes.
+        tolerance: Maximum age of the timestamp, see `verify`.
+        now: Current time with a time zone; the system clock by default.
+
+    Returns:
+        The event; None if the signature is invalid, for which respond 401.
 
     Raises:
-        InvalidWebhookError: the signature is good, but the body is no event; or the body is too
-            large, whoever signed it.
-        InvalidArgumentError: for a mistake in the program, as `verify` does.
+        InvalidWebhookError: The signature is valid but the body is not an event; or the body is too
+            large, signed or not.
+        InvalidArgumentError: The arguments are invalid, as in `verify`.
     """
     _check_size(body, MAX_BODY_BYTES)
     if not verify(secrets, headers, body, tolerance=tolerance, now=now):
@@ -64,52 +74,52 @@ def receive(
 def parse(
     body: Body,
     *,
-    largest: int = MAX_BODY_BYTES,
+    max_bytes: int = MAX_BODY_BYTES,
     codec: Codec | None = None,
     is_test: bool = False,
 ) -> Event:
-    """Read a delivery's body; verify it first.
+    """Parse the body of a delivery; verify it first.
 
-    Events that the catalogue does not know are read too. Records are decoded as in listings: small
-    faults are repaired and listed, a record that cannot be read stays a dict.
+    Events that the catalogue lacks are parsed too. Records are decoded as in listings: small faults
+    are repaired and listed, and a record that cannot be decoded is a dict.
 
     Args:
-        body: The bytes as they arrived.
-        largest: The most bytes that are read.
-        codec: One with hooks of your own.
-        is_test: Whether the headers say that it is a test; the body may say so, too.
+        body: Body of the request as raw bytes.
+        max_bytes: Maximum size of the body.
+        codec: A codec with your own hooks.
+        is_test: True if the headers mark a test; the body may mark it, too.
 
     Raises:
-        InvalidWebhookError: the body is no JSON, no event, nested too deeply, has more than
-            ``largest`` bytes or more than 1,000 records. The error holds nothing of it.
-        InvalidArgumentError: the body is no bytes.
+        InvalidWebhookError: The body is not JSON or not an event, is nested too deeply, or has more
+            than ``max_bytes`` bytes or 1,000 records. The error holds none of its content.
+        InvalidArgumentError: The body is not bytes.
     """
-    _check_size(body, largest)
+    _check_size(body, max_bytes)
     content = check_body(body)
     fields = _object(content)
     if fields is None:
-        raise InvalidWebhookError("the body is no JSON object")
-    said = _text(fields.get("event_name"))
-    if not said:
-        raise InvalidWebhookError("the body names no event")
-    name, dot, outcome = said.partition(".")
-    spelled = _text(fields.get("resource_type")) or ""
-    kind = event_type_of(spelled, name)
-    inside = _object(fields.get("data")) or {}
-    found = _find_records(fields.get("data"), inside, kind)
-    if len(found) > _MAX_RECORDS:
+        raise InvalidWebhookError("the body is not a JSON object")
+    full_name = _text(fields.get("event_name"))
+    if not full_name:
+        raise InvalidWebhookError("the body has no event name")
+    name, dot, outcome = full_name.partition(".")
+    sent_type = _text(fields.get("resource_type")) or ""
+    event_type = event_type_of(sent_type, name)
+    data = _object(fields.get("data")) or {}
+    raw_records = _find_records(fields.get("data"), data, event_type)
+    if len(raw_records) > _MAX_RECORDS:
         raise InvalidWebhookError(f"the body has more than {_MAX_RECORDS} records")
-    records, repairs, faults = _records(found, kind, codec or _codec())
-    resource_type = (kind and kind.resource_type) or spelled
+    records, repairs, faults = _records(raw_records, event_type, codec or _codec())
+    resource_type = (event_type and event_type.resource_type) or sent_type
     event_time = _timestamp(fields.get("event_time"))
-    previous = _previous_attributes(fields, inside, found)
+    previous = _previous_attributes(fields, data, raw_records)
     is_test = is_test or _value(fields.get("test")) is True
     key = key_of(
         resource_type,
-        said,
-        _plain(found),
+        full_name,
+        _as_dicts(raw_records),
         content=records,
-        model=kind.model if kind else None,
+        model=event_type.model if event_type else None,
         previous=previous,
         is_test=is_test,
         event_time=event_time,
@@ -134,20 +144,20 @@ def parse(
 
 
 def unreadable_event(body: bytes) -> Event:
-    """Return an event that says nothing but its body: for what is signed, yet cannot be read."""
+    """Return an event without a name, for a signed body that cannot be parsed."""
     return Event(resource_type="", event="", key=key_of_bytes(body), body=body)
 
 
 def is_test_delivery(headers: Mapping[str, str]) -> bool:
-    """Tell whether the headers mark a delivery that only tries the endpoint (v3.1.0)."""
-    sent = header(headers, _TEST_HEADER).strip().lower()
-    return sent not in {b"", b"false", b"0", b"no"}
+    """Return whether the headers mark a test of the endpoint (v3.1.0)."""
+    value = header(headers, _TEST_HEADER).strip().lower()
+    return value not in {b"", b"false", b"0", b"no"}
 
 
-def _check_size(body: Body, largest: int) -> None:
+def _check_size(body: Body, max_bytes: int) -> None:
     size = body.nbytes if isinstance(body, memoryview) else len(check_body(body))
-    if size > largest:
-        raise InvalidWebhookError(f"the body has more than {largest} bytes")
+    if size > max_bytes:
+        raise InvalidWebhookError(f"the body has more than {max_bytes} bytes")
 
 
 @cache
@@ -172,7 +182,7 @@ def _list(data: Raw) -> list[Raw] | None:
 
 
 def _value(data: Raw | None) -> Any:
-    """Read a value nobody has promised; what is broken counts as absent."""
+    """Decode an undocumented value; invalid JSON counts as absent."""
     try:
         return None if data is None else msgspec.json.decode(data)
     except _BROKEN:
@@ -198,68 +208,74 @@ def _timestamp(data: Raw | None) -> datetime | None:
         return None
 
 
-def _find_records(data: Raw | None, inside: dict[str, Raw], kind: EventType | None) -> list[Raw]:
-    """Return the records in ``data``: a list, one of them bare, or under a name of their own."""
+def _find_records(
+    data: Raw | None, fields: dict[str, Raw], event_type: EventType | None
+) -> list[Raw]:
+    """Return the records in ``data``: a list, a single record, or under a name."""
     if data is None:
         return []
-    several = _list(data)
-    if several is not None:
-        return several
-    for name in kind.wrappers if kind else ():
-        if name in inside and (held := _held_records(inside[name])) is not None:
-            return held
-    others = [value for name, value in inside.items() if name != "previous_attributes"]
-    if len(others) == 1 and (held := _held_records(others[0])) is not None:
-        return held  # a name that nobody has told us yet
-    return [data] if others else []
+    items = _list(data)
+    if items is not None:
+        return items
+    for name in event_type.wrappers if event_type else ():
+        if name in fields and (records := _parse_records(fields[name])) is not None:
+            return records
+    values = [value for name, value in fields.items() if name != "previous_attributes"]
+    if len(values) == 1 and (records := _parse_records(values[0])) is not None:
+        return records  # an undocumented name
+    return [data] if values else []
 
 
-def _held_records(data: Raw) -> list[Raw] | None:
-    """Return what stands under a name, if it is records."""
+def _parse_records(data: Raw) -> list[Raw] | None:
+    """Return the records under a name; None if there are none."""
     if _object(data) is not None:
         return [data]
     return _list(data)
 
 
 def _records(
-    found: list[Raw], kind: EventType | None, codec: Codec
+    raw_records: list[Raw], event_type: EventType | None, codec: Codec
 ) -> tuple[
     tuple[Record | dict[str, JSON], ...], tuple[str, ...], tuple[UndecodableRecordError, ...]
 ]:
-    model = kind.model if kind else None
+    model = event_type.model if event_type else None
     if model is not None:
         resolve_annotations(model)
     records: list[Record | dict[str, JSON]] = []
     repairs: list[str] = []
     faults: list[UndecodableRecordError] = []
-    for data in found:
+    for data in raw_records:
         if model is not None:
             try:
                 record, repaired = codec.decode(model, data)
-            except UndecodableRecordError as fault:
-                # Its frames hold the record, and it is kept for as long as the event.
-                faults.append(fault.with_traceback(None))
+            except UndecodableRecordError as error:
+                # Its frames hold the record, and the event keeps the error.
+                faults.append(error.with_traceback(None))
             else:
                 repairs += (f"[{len(records)}].{path}" for path in repaired)
                 records.append(record)
                 continue
-        records += _plain([data])
+        records += _as_dicts([data])
     return tuple(records), tuple(repairs), tuple(faults)
 
 
-def _plain(found: list[Raw]) -> list[dict[str, JSON]]:
+def _as_dicts(raw_records: list[Raw]) -> list[dict[str, JSON]]:
     """Return the records as they were sent."""
-    values = map(_value, found)
+    values = map(_value, raw_records)
     return [cast("dict[str, JSON]", value) for value in values if isinstance(value, dict)]
 
 
 def _previous_attributes(
-    fields: dict[str, Raw], inside: dict[str, Raw], found: list[Raw]
+    fields: dict[str, Raw], data: dict[str, Raw], raw_records: list[Raw]
 ) -> dict[str, JSON] | None:
-    """Return what is said of the state before; the pages do not say at which level it stands."""
-    places = [fields, inside, *((_object(found[0]) or {},) if len(found) == 1 else ())]
-    for place in places:
-        value = _value(place.get("previous_attributes"))
+    """Return the previous attributes; the vendor does not document where they are."""
+    candidates = [
+        fields,
+        data,
+        *((_object(raw_records[0]) or {},) if len(raw_records) == 1 else ()),
+    ]
+    for candidate in candidates:
+        value = _value(candidate.get("previous_attributes"))
         if isinstance(value, dict):
             return cast("dict[str, JSON]", value)
     return None

@@ -29,7 +29,7 @@ end
 redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
 return 'new'
 """
-"""What has no end, or a later one than this store gives, was not written by this store."""
+"""Script that claims a key. A key without expiry, or with a longer one, is not of this store."""
 _SEEN: Final = b"seen"
 _RELEASE: Final = """
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
@@ -38,16 +38,19 @@ return 0
 
 
 class RedisSeen:
-    """Remembers seen events in Redis: one ``SET NX`` for each, which expires by itself.
+    """Store of seen events in Redis: one key with an expiry for each event.
 
-    ``redis`` is a client of redis-py's ``redis.asyncio`` (extra ``redis``), opened and closed by
-    you, with time limits of its own; or an address such as ``redis://localhost/0``, for which a
-    client is made here and closed by `aclose`. ``prefix`` keeps applications apart. Errors of
-    redis-py pass through.
+    Redis must not evict unexpired keys (``maxmemory-policy noeviction``) nor lose its data at a
+    restart, or events are handled again. Stores with the same ``prefix`` need the same ``keep`` and
+    ``lease``: a key with a longer expiry is ignored. Errors of redis-py are not translated.
 
-    Redis must not evict what has not expired (``maxmemory-policy noeviction``), nor lose its memory
-    at a restart, or events are handled again. Stores on one ``prefix`` need the same ``keep`` and
-    ``lease``: a key that would hold for longer than these counts as nobody's.
+    Args:
+        redis: A client of ``redis.asyncio`` (extra ``redis``) with its own timeouts, which you open
+            and close; or a URL such as ``redis://localhost/0``, for which a client is created here
+            and closed by `aclose`.
+        prefix: Prefix of the keys, one for each application.
+        keep: Time to keep each key.
+        lease: Time that a claim lasts.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class RedisSeen:
         keep: timedelta = KEEP,
         lease: timedelta = LEASE,
     ) -> None:
-        self._ours = isinstance(redis, str)
+        self._owns_client = isinstance(redis, str)
         self._redis: Redis = _client(redis) if isinstance(redis, str) else redis
         self._prefix = prefix
         keep_for, lease_for = check_times(keep, lease)
@@ -74,20 +77,20 @@ class RedisSeen:
     async def claim(self, key: str) -> Claim:
         """Claim a key; see `SeenStore`."""
         arguments = [self._owner, self._lease, self._keep]
-        found = await run_command(self._claim(keys=[self._prefix + key], args=arguments))
-        answer = found.decode() if isinstance(found, bytes) else found
-        return "new" if answer == "new" else "seen" if answer == "seen" else "busy"
+        response = await run_command(self._claim(keys=[self._prefix + key], args=arguments))
+        result = response.decode() if isinstance(response, bytes) else response
+        return "new" if result == "new" else "seen" if result == "seen" else "busy"
 
     async def confirm(self, key: str) -> None:
-        """Note that a claimed key was handled."""
+        """Mark a claimed key as seen."""
         await run_command(self._redis.set(self._prefix + key, _SEEN, px=self._keep))
 
     async def release(self, key: str) -> None:
-        """Give up a claim of this store's own."""
+        """Release a claim of this store."""
         await run_command(self._release(keys=[self._prefix + key], args=[self._owner]))
 
     async def fail(self, key: str) -> int:
-        """Give up a claim of this store's own whose handling failed; return how often it has."""
+        """Release a claim of this store whose handling failed; return the number of failures."""
         await self.release(key)
         name = f"{self._prefix}failed:{key}"
         count = int(await run_command(self._redis.incr(name)))
@@ -95,8 +98,8 @@ class RedisSeen:
         return count
 
     async def aclose(self) -> None:
-        """Close the client if it was made here; closing twice is allowed."""
-        if self._ours:
+        """Close the client if it was created here. Closing twice is allowed."""
+        if self._owns_client:
             await run_command(self._redis.aclose())
 
 
@@ -107,9 +110,9 @@ def _client(url: str) -> Redis:
         raise InvalidArgumentError(
             'RedisSeen needs redis-py: python -m pip install "nexhealth-async[redis]"'
         ) from None
-    client = cast("Any", asyncio.Redis)
-    made: Redis = client.from_url(url, socket_timeout=5, socket_connect_timeout=5)
-    return made
+    client_class = cast("Any", asyncio.Redis)
+    client: Redis = client_class.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    return client
 
 
 def _milliseconds(seconds: float) -> int:

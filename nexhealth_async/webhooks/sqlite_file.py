@@ -1,4 +1,4 @@
-"""A SQLite file that one thread works on: bounded in what waits for it, and prompt in closing."""
+"""SQLite file used by one thread, with bounded waits and a prompt close."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ __all__ = ["SqliteFile"]
 T = TypeVar("T")
 
 _BUSY: Final = 10.0
-"""Seconds that a call waits for another process to release the file, from when it was made."""
+"""Seconds that a call waits for a locked file, from when it was made."""
 _PAUSE: Final = 0.01
 """Seconds between two attempts at a locked file."""
 _MAX_WAITING: Final = 1_000
-"""Calls that may wait for the thread before new events are put off."""
+"""Maximum number of waiting calls before new events are put off."""
 
 
 class SqliteFile:
-    """A database file, made on first use and readable by its owner only.
+    """Database file, created on first use and readable by its owner only.
 
-    SQLite would wait for a locked file without listening to anybody. Here each wait ends when the
-    file is closed, and all calls that wait for the same lock give up together.
+    SQLite's own wait for a locked file cannot be interrupted. Here each wait ends when the file is
+    closed, and all calls that wait for the same lock give up together.
 
     Args:
-        path: Where it is, on a disk of this machine.
+        path: Path on a local disk.
         set_up: Prepares a connection; runs in the thread, once.
-        name: What the thread is called.
+        name: Name of the thread.
         busy: Seconds to wait for a locked file.
     """
 
@@ -55,25 +55,25 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._stop = threading.Event()
         self._deadline = 0.0
-        """When the call that runs in the thread gives up."""
+        """Time at which the call that runs in the thread gives up."""
         self._waiting = 0
 
     @property
     def is_closed(self) -> bool:
-        """Whether `aclose` was called."""
+        """True if `aclose` was called."""
         return self._stop.is_set()
 
     @property
     def has_many_waiting(self) -> bool:
-        """Whether so many calls wait already that no event more should be taken."""
+        """True if too many calls wait to accept another event."""
         return self._waiting >= _MAX_WAITING
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run something in the thread.
+        """Run a function in the thread.
 
         Raises:
-            SessionStateError: the file was closed before or while it waited.
-            sqlite3.OperationalError: another process locked the file for too long.
+            SessionStateError: The file was closed before or during the wait.
+            sqlite3.OperationalError: Another process locked the file for too long.
         """
         self._check_open()
         deadline = time.monotonic() + self._busy
@@ -84,7 +84,7 @@ class SqliteFile:
             self._waiting -= 1
 
     async def aclose(self) -> None:
-        """Close the file and end the thread; what still waits is given up."""
+        """Close the file and end the thread; waiting calls raise."""
         if self.is_closed:
             return
         self._stop.set()
@@ -94,18 +94,18 @@ class SqliteFile:
 
     def _check_open(self) -> None:
         if self.is_closed:
-            raise SessionStateError("this store is closed; open a new one")
+            raise SessionStateError("this store is closed; create a new one")
 
-    # What follows runs in the thread.
+    # Methods that run in the thread
 
     def execute(self, statement: str, values: Mapping[str, object] | None = None) -> sqlite3.Cursor:
-        """Execute a statement, a transaction of its own unless one is open."""
+        """Execute a statement, in its own transaction unless one is open."""
         connection = self._open()
         return self._retry_while_busy(lambda: connection.execute(statement, values or {}))
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Write several statements together or not at all."""
+        """Run several statements in one transaction."""
         self.execute("begin immediate")
         try:
             yield
@@ -115,7 +115,7 @@ class SqliteFile:
         self._open().execute("commit")
 
     def pause(self, seconds: float = _PAUSE) -> bool:
-        """Wait a little; False if there is no time left."""
+        """Sleep briefly; return False if no time is left."""
         self._check_open()
         if time.monotonic() > self._deadline:
             return False
@@ -137,10 +137,10 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            path = os.path.realpath(self.path)  # a link to nothing has a name already
+            path = os.path.realpath(self.path)  # O_EXCL would fail on a dangling link
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            # Every statement is a transaction of its own.
+            # isolation_level=None: each statement is its own transaction.
             self._connection = sqlite3.connect(
                 path, timeout=0, isolation_level=None, check_same_thread=False
             )

@@ -1,4 +1,4 @@
-"""A durable queue of webhook events in a file, by the SQLite of Python itself."""
+"""Durable queue of webhook events in a SQLite file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SqliteQueue"]
 
-_TIDY_EVERY: Final = 1_000
-"""Events stored between two looks for what may be forgotten."""
-_FREE_SPACE: Final = 100
-"""Events stored between two counts of what waits."""
+_FORGET_EVERY: Final = 1_000
+"""Number of stored events between two deletions of expired keys."""
+_COUNT_EVERY: Final = 100
+"""Number of stored events between two counts of the waiting ones."""
 _TABLES: Final = (
     """
     create table if not exists events (
@@ -44,7 +44,7 @@ _TABLES: Final = (
     """,
     "create index if not exists handled_until on handled (until)",
 )
-_PUT: Final = """
+_STORE: Final = """
 insert into events (key, body, is_test, state, until)
 select :key, :body, :is_test, 'waiting', :now
 where not exists (select 1 from handled where key = :key and until > :now)
@@ -91,19 +91,23 @@ union all select 'handled', count(*) from handled
 
 
 class SqliteQueue:
-    """Keeps webhook events in a file until they are handled, across crashes and restarts.
+    """Durable queue of webhook events in a file, across crashes and restarts.
 
-    Give it to a receiver as its ``store``: a delivery is then answered as soon as the file holds
-    it, and handled afterwards. What a process leaves unhandled is handled at its next start, or by
-    another process that shares the file: at once if no other process has it open, else when
-    ``lease`` has passed. Claims are renewed while a handler runs.
+    Pass it to a receiver as its ``store``: a delivery is answered as soon as the file holds its
+    event, and handled afterwards. Events that a process leaves unhandled are handled at its next
+    start, or by another process that shares the file: at once if no other process has it open,
+    otherwise after ``lease``. Claims are renewed while a handler runs.
 
-    **The file holds the bodies of events that wait or are parked: personal data, and not
-    encrypted.** It is readable by its owner only; a handled event leaves its key behind, for
-    ``keep``. It needs a disk of this machine: SQLite's locks do not hold on network drives.
+    **The file holds the bodies of waiting and parked events: personal data, and not encrypted.** It
+    is readable by its owner only; of a handled event only its key is kept, for ``keep``. The file
+    must be on a local disk: SQLite's locks do not work on network drives.
 
-    At most about ``most`` events wait; beyond that deliveries are put off. ``clock`` gives seconds
-    since 1970, which must be the same for all who share the file.
+    Args:
+        path: Path of the file.
+        max_events: Approximate maximum of waiting events; further deliveries are put off.
+        keep: Time to keep the keys of handled events.
+        lease: Time that a claim lasts.
+        clock: Seconds since 1970; must agree among all processes that share the file.
     """
 
     def __init__(
@@ -116,16 +120,16 @@ class SqliteQueue:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if max_events < 1:
-            raise InvalidArgumentError("most must be at least 1")
+            raise InvalidArgumentError("max_events must be at least 1")
         self._keep, self._lease = check_times(keep, lease)
         self.renew_every: float = self._lease / 3
         """Seconds between two calls of `renew`."""
-        self._most = max_events
+        self._max_events = max_events
         self._clock = clock
         self._owner = uuid4().hex
         self._file = SqliteFile(path, self._set_up, name="nexhealth-queue")
         self._lock: int | None = None
-        """The file that each process holds as long as it has the queue open."""
+        """Lock file that each process holds while it has the queue open."""
         self._puts = self._room = 0
 
     def __repr__(self) -> str:
@@ -138,42 +142,42 @@ class SqliteQueue:
         return await self._file.run(lambda: self._put(key, body, is_test=is_test))
 
     async def take(self) -> QueuedEvent | None:
-        """Claim the event that has waited longest and is due; None if there is none."""
+        """Claim the oldest due event; None if there is none."""
         return await self._file.run(self._claim_due)
 
     async def renew(self, keys: Collection[str]) -> None:
-        """Hold the claims of these keys for another lease."""
+        """Renew the claims of these keys for another lease."""
         await self._file.run(lambda: self._renew(tuple(keys)))
 
     async def confirm(self, key: str) -> None:
-        """Note that an event was handled, and forget its body."""
+        """Mark an event as handled and delete its body."""
         await self._file.run(lambda: self._confirm(key))
 
     async def retry(self, key: str, after: float) -> None:
-        """Give back an event whose handling failed, to be tried again in ``after`` seconds."""
+        """Return a failed event to the queue, to be retried in ``after`` seconds."""
         values = {"key": key, "owner": self._owner, "now": self._clock(), "after": after}
         await self._file.run(lambda: self._file.execute(_RETRY, values))
 
     async def release(self, key: str) -> None:
-        """Give back an event that was not tried after all."""
+        """Return an untried event to the queue."""
         values = {"key": key, "owner": self._owner, "now": self._clock()}
         await self._file.run(lambda: self._file.execute(_RELEASE, values))
 
     async def park(self, key: str) -> None:
-        """Put an event aside; `parked` lists it, `unpark` has it handled, `discard` removes it."""
+        """Park an event; `parked` lists it, `unpark` retries it, `discard` removes it."""
         await self._file.run(lambda: self._file.execute(_PARK, {"key": key}))
 
     async def parked(self) -> list[QueuedEvent]:
-        """Return the events that were put aside, in the order of their arrival."""
+        """Return the parked events in the order of their arrival."""
         return await self._file.run(self._parked)
 
     async def unpark(self, key: str) -> bool:
-        """Have a parked event handled once more; False if there is none with this key."""
+        """Retry a parked event; return False if there is none with this key."""
         values = {"key": key, "now": self._clock()}
         return await self._file.run(lambda: self._file.execute(_UNPARK, values).rowcount > 0)
 
     async def discard(self, key: str) -> None:
-        """Remove an event without handling it; another delivery of it is dropped."""
+        """Remove an event without handling it; further deliveries of it are dropped."""
         await self.confirm(key)
 
     async def counts(self) -> dict[str, int]:
@@ -181,11 +185,11 @@ class SqliteQueue:
         return await self._file.run(self._counts)
 
     async def aclose(self) -> None:
-        """Close the file and end the thread; what still waits for it is given up."""
+        """Close the file and end the thread; waiting calls raise."""
         await self._file.aclose()
         self._unlock()
 
-    # What follows runs in the thread.
+    # Methods that run in the thread
 
     def _set_up(self, file: SqliteFile) -> None:
         file.execute("pragma synchronous = normal")
@@ -200,18 +204,18 @@ class SqliteQueue:
         now = self._clock()
         if self._room == 0:
             (number,) = self._file.execute(_OPEN).fetchone()
-            self._room = max(0, min(_FREE_SPACE, self._most - number))
+            self._room = max(0, min(_COUNT_EVERY, self._max_events - number))
         if self._room == 0:
             return "busy"
-        if self._puts % _TIDY_EVERY == 0:
+        if self._puts % _FORGET_EVERY == 0:
             self._file.execute("delete from handled where until <= :now", {"now": now})
         self._puts += 1
         values = {"key": key, "body": body, "is_test": is_test, "now": now}
-        # What was answered 2xx survives the power failing, too. Other notes that are lost by that
-        # have an event handled again.
+        # Events answered 2xx must survive a power failure. Losing other writes only repeats an
+        # event.
         self._file.execute("pragma synchronous = full")
         try:
-            is_new = self._file.execute(_PUT, values).rowcount > 0
+            is_new = self._file.execute(_STORE, values).rowcount > 0
         finally:
             self._file.execute("pragma synchronous = normal")
         if not is_new:
@@ -224,10 +228,10 @@ class SqliteQueue:
         if self._file.execute(_DUE, {"now": now}).fetchone() is None:
             return None
         with self._file.transaction():
-            found = self._file.execute(_DUE, {"now": now}).fetchone()
-            if found is None:
+            due = self._file.execute(_DUE, {"now": now}).fetchone()
+            if due is None:
                 return None
-            number, *row = found
+            number, *row = due
             self._file.execute(
                 _CLAIM, {"number": number, "owner": self._owner, "now": now, "lease": self._lease}
             )
@@ -250,15 +254,15 @@ class SqliteQueue:
     def _counts(self) -> dict[str, int]:
         return {"waiting": 0, "claimed": 0, "parked": 0, **dict(self._file.execute(_COUNT))}
 
-    # The lock tells whether another process has the queue open: the system drops it with a process.
+    # The lock shows whether another process has the queue open: the system drops it on exit.
 
     def _is_alone(self) -> bool:
-        """Tell whether all claims are of processes that have ended."""
+        """Return whether no other process has the queue open, so that all claims are stale."""
         if sys.platform == "win32":
-            return False  # claims end with their lease
+            return False  # claims expire with their lease
         import fcntl
 
-        self._unlock()  # of an attempt that failed
+        self._unlock()  # from a failed attempt
         self._lock = os.open(f"{self._file.path}-open", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -267,7 +271,7 @@ class SqliteQueue:
         return True
 
     def _share(self) -> None:
-        """Show others that this process has the queue open."""
+        """Hold a shared lock while this process has the queue open."""
         if sys.platform == "win32" or self._lock is None:
             return None
         import fcntl
@@ -275,7 +279,7 @@ class SqliteQueue:
         while True:
             try:
                 return fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:  # another process looks whether it is alone
+            except OSError:  # another process is checking whether it is alone
                 if not self._file.pause():
                     return None
 
@@ -286,7 +290,7 @@ class SqliteQueue:
 
 
 def _event(row: list[object]) -> QueuedEvent:
-    """Return what a row says, whoever wrote it."""
+    """Convert a row to an event, whatever its column types."""
     key, body, is_test, attempts = row
     return QueuedEvent(
         key=str(key),

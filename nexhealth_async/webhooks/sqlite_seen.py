@@ -1,4 +1,4 @@
-"""Seen events in a file, by the SQLite of Python itself."""
+"""Seen events in a SQLite file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SqliteSeen"]
 
-_TIDY_EVERY: Final = 1_000
-"""Claims between two looks for what may be forgotten."""
+_FORGET_EVERY: Final = 1_000
+"""Number of claims between two deletions of expired keys."""
 _TABLE: Final = """
 create table if not exists seen (
     key text primary key,
@@ -51,7 +51,7 @@ on conflict (key) do update set count = count + 1, until = excluded.until
 """
 _FORGET: Final = "delete from seen where until <= :now"
 _FORGET_FAILURES: Final = "delete from failures where until <= :now"
-_BUSY_MESSAGE: Final = """
+_FORGET_OLDEST: Final = """
 delete from seen where key in (
     select key from seen where owner is null order by until
     limit max(0, (select count(*) from seen) - :most)
@@ -60,18 +60,22 @@ delete from seen where key in (
 
 
 class SqliteSeen:
-    """Remembers seen events in a file: across restarts, and for all processes of one machine.
+    """Store of seen events in a file, across restarts and for all processes of one machine.
 
-    The file is made on first use, readable by its owner only. It needs a disk of this machine:
-    SQLite's locks do not hold on network drives. Calls run in a thread of the store's own, so they
-    hold nobody up. While another process locks the file, claims wait for up to ten seconds; beyond
-    1,000 that wait, `claim` answers ``busy`` at once. Closing ends every wait.
+    The file is created on first use, readable by its owner only. It must be on a local disk:
+    SQLite's locks do not work on network drives. Calls run in a separate thread and do not block
+    the event loop. While another process locks the file, claims wait for up to ten seconds; if more
+    than 1,000 wait, `claim` returns ``busy`` at once. Closing ends every wait. A power failure may
+    undo the last writes; their events are handled again.
 
-    At most about ``most`` keys are kept, each for ``keep``; past that the oldest go first. A key
-    costs about 150 bytes. ``clock`` gives seconds since 1970, which must be the same for all who
-    share the file.
+    A key costs about 150 bytes.
 
-    The power failing may undo the last notes, and their events are handled again.
+    Args:
+        path: Path of the file.
+        max_keys: Approximate maximum number of keys; the oldest are dropped first.
+        keep: Time to keep each key.
+        lease: Time that a claim lasts.
+        clock: Seconds since 1970; must agree among all processes that share the file.
     """
 
     def __init__(
@@ -84,8 +88,8 @@ class SqliteSeen:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if max_keys < 1:
-            raise InvalidArgumentError("most must be at least 1")
-        self._most = max_keys
+            raise InvalidArgumentError("max_keys must be at least 1")
+        self._max_keys = max_keys
         self._keep, self._lease = check_times(keep, lease)
         self._clock = clock
         self._owner = uuid4().hex
@@ -102,47 +106,47 @@ class SqliteSeen:
         return await self._file.run(lambda: self._claim(key))
 
     async def confirm(self, key: str) -> None:
-        """Note that a claimed key was handled."""
+        """Mark a claimed key as seen."""
         now = self._clock()
         values = {"key": key, "now": now, "keep": self._keep}
         await self._file.run(lambda: self._file.execute(_CONFIRM, values))
 
     async def release(self, key: str) -> None:
-        """Give up a claim of this store's own."""
+        """Release a claim of this store."""
         values = {"key": key, "owner": self._owner}
         await self._file.run(lambda: self._file.execute(_RELEASE, values))
 
     async def fail(self, key: str) -> int:
-        """Give up a claim of this store's own whose handling failed; return how often it has."""
+        """Release a claim of this store whose handling failed; return the number of failures."""
         return await self._file.run(lambda: self._fail(key))
 
     async def count(self) -> int:
-        """Return how many keys are held, claimed ones included."""
+        """Return the number of keys, including claimed ones."""
         return await self._file.run(lambda: self._number("select count(*) from seen"))
 
     async def aclose(self) -> None:
-        """Close the file and end the thread; what still waits is given up."""
+        """Close the file and end the thread; waiting calls raise."""
         await self._file.aclose()
 
-    # What follows runs in the thread.
+    # Methods that run in the thread
 
-    def _number(self, question: str, key: str = "") -> int:
-        (found,) = self._file.execute(question, {"key": key}).fetchone()
-        return int(found)
+    def _number(self, query: str, key: str = "") -> int:
+        (count,) = self._file.execute(query, {"key": key}).fetchone()
+        return int(count)
 
     def _claim(self, key: str) -> Claim:
         now = self._clock()
-        if self._claims % _TIDY_EVERY == 0:
+        if self._claims % _FORGET_EVERY == 0:
             self._file.execute(_FORGET, {"now": now})
             self._file.execute(_FORGET_FAILURES, {"now": now})
-            self._file.execute(_BUSY_MESSAGE, {"most": self._most})
+            self._file.execute(_FORGET_OLDEST, {"most": self._max_keys})
         self._claims += 1
         values = {"key": key, "owner": self._owner, "now": now, "lease": self._lease}
         if self._file.execute(_CLAIM, values).rowcount:
             return "new"
-        asked = {"key": key}
-        found = self._file.execute("select owner from seen where key = :key", asked).fetchone()
-        return "seen" if found is not None and found[0] is None else "busy"
+        values = {"key": key}
+        row = self._file.execute("select owner from seen where key = :key", values).fetchone()
+        return "seen" if row is not None and row[0] is None else "busy"
 
     def _fail(self, key: str) -> int:
         with self._file.transaction():

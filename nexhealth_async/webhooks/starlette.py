@@ -1,4 +1,4 @@
-"""Webhooks in an application of Starlette or FastAPI.
+"""Webhook routes for Starlette and FastAPI applications.
 
 ::
 
@@ -12,7 +12,7 @@
     app = FastAPI(lifespan=lifespan)
     app.add_route("/nexhealth", endpoint(receiver), methods=["POST"])
 
-Starlette takes the same route as ``Route("/nexhealth", endpoint(receiver), methods=["POST"])``.
+In Starlette, use ``Route("/nexhealth", endpoint(receiver), methods=["POST"])``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CLIENT_DISCONNECTED = 400
 
 
 def endpoint(receiver: Receiver) -> Callable[[Request], Awaitable[Response]]:
-    """Return a handler of requests; start and close the receiver in the application's lifespan."""
+    """Return a request handler; start and close the receiver in the application's lifespan."""
 
     async def webhook(request: Request) -> Response:
         announced = request.headers.get("content-length", "")

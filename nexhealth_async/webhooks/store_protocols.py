@@ -1,4 +1,4 @@
-"""What stores of seen events and queues of events can do."""
+"""Protocols of stores of seen events and queues of events."""
 
 from __future__ import annotations
 
@@ -22,63 +22,69 @@ __all__ = [
 ]
 
 Claim: TypeAlias = Literal["new", "busy", "seen"]
-"""``new``: it is yours to handle; ``seen``: it was handled; ``busy``: another has it in hand, or
-the store cannot say at present."""
+"""Result of a claim.
+
+``new``: handle it. ``seen``: it was handled. ``busy``: it is claimed elsewhere, or the store cannot
+tell.
+"""
 
 KEEP: Final = timedelta(days=3)
-"""How long a handled event is remembered: the vendor repeats a delivery for 48 hours."""
+"""Default time to keep a handled event: the vendor repeats deliveries for 48 hours."""
 LEASE: Final = timedelta(minutes=5)
-"""How long a claim holds that is neither confirmed nor released."""
+"""Default time that a claim lasts unless it is confirmed or released."""
 
 
 class SeenStore(Protocol):
-    """Remembers which events were handled; write your own with these five methods.
+    """Store of seen events; write your own with these five methods.
 
-    A key goes from nothing to claimed by `claim`, and from there to seen by `confirm` or back to
-    nothing by `release` or `fail`.
+    A key is unknown at first. `claim` claims it, `confirm` marks it as seen, and `release` and
+    `fail` make it unknown again.
     """
 
     async def claim(self, key: str) -> Claim:
-        """Claim a key; exactly one of those who ask at the same time is told ``new``."""
+        """Claim a key; of concurrent calls exactly one returns ``new``."""
         ...
 
     async def confirm(self, key: str) -> None:
-        """Note that what a claimed key stands for was done."""
+        """Mark a claimed key as seen."""
         ...
 
     async def release(self, key: str) -> None:
-        """Give up a claim of one's own, so that the next delivery is handled."""
+        """Release a claim of this process, so that the next delivery is handled."""
         ...
 
     async def fail(self, key: str) -> int:
-        """Give up a claim of one's own whose handling failed; return how often it has, with this.
+        """Release a claim of this process whose handling failed; return the number of failures.
 
-        The count ends with `confirm`, or when it is forgotten as seen keys are.
+        The count ends with `confirm`, or expires as seen keys do.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of files and connections; closing twice is allowed."""
+        """Close files and connections. Closing twice is allowed."""
         ...
 
 
 Stored: TypeAlias = Literal["stored", "known", "busy"]
-"""``stored``: it is kept and will be handled; ``known``: it was stored before, and may be handled
-or parked by now; ``busy``: it was not stored, so deliver it again."""
+"""Result of storing an event.
+
+``stored``: it will be handled. ``known``: it was stored before, and may be handled or parked by
+now. ``busy``: it was not stored; the vendor must deliver it again.
+"""
 
 
 @frozen(repr=False)
 class QueuedEvent:
-    """An event as a queue keeps it. A printed one shows its key and attempts only."""
+    """Event in a queue. Its repr shows its key and attempts only."""
 
     key: str
-    """`Event.key` as it was when the event was stored."""
+    """`Event.key` at the time the event was stored."""
     body: bytes
-    """The delivery's body, which is personal data: read it with `webhooks.parse`."""
+    """Body of the delivery, which is personal data: read it with `webhooks.parse`."""
     is_test: bool
-    """Whether the delivery's headers or body marked it as a test."""
+    """True if headers or body of the delivery mark a test."""
     attempts: int
-    """How often its handling was begun, this time included."""
+    """Number of attempts, including this one."""
 
     def __repr__(self) -> str:
         return f"<QueuedEvent {self.key}: {self.attempts} attempts, {len(self.body)} bytes>"
@@ -86,10 +92,10 @@ class QueuedEvent:
 
 @runtime_checkable
 class EventQueue(Protocol):
-    """Keeps events until they are handled, over crashes and restarts; `SqliteQueue` is one.
+    """Durable queue that keeps events until they are handled; see `SqliteQueue`.
 
-    An event is waiting, claimed by a receiver that handles it, handled or parked. What is claimed
-    and not renewed is waiting again when the lease ends.
+    An event is waiting, claimed by a receiver, handled or parked. A claim that is not renewed ends
+    with its lease, and the event waits again.
     """
 
     renew_every: float
@@ -100,40 +106,40 @@ class EventQueue(Protocol):
         ...
 
     async def take(self) -> QueuedEvent | None:
-        """Claim the event that has waited longest and is due; None if there is none."""
+        """Claim the oldest due event; None if there is none."""
         ...
 
     async def renew(self, keys: Collection[str]) -> None:
-        """Hold the claims of these keys for another lease."""
+        """Renew the claims of these keys for another lease."""
         ...
 
     async def confirm(self, key: str) -> None:
-        """Note that an event was handled, and forget its body."""
+        """Mark an event as handled and delete its body."""
         ...
 
     async def retry(self, key: str, after: float) -> None:
-        """Give back a claimed event whose handling failed, due again in ``after`` seconds."""
+        """Return a failed event to the queue, to be retried in ``after`` seconds."""
         ...
 
     async def park(self, key: str) -> None:
-        """Put an event aside that is not to be tried again."""
+        """Park an event that is not to be retried."""
         ...
 
     async def release(self, key: str) -> None:
-        """Give back a claimed event that was not tried after all."""
+        """Return an untried event to the queue."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of files and connections; closing twice is allowed."""
+        """Close files and connections. Closing twice is allowed."""
         ...
 
 
 def check_times(keep: timedelta, lease: timedelta) -> tuple[float, float]:
-    """Return both as seconds.
+    """Validate both times and return them in seconds.
 
     Raises:
-        InvalidArgumentError: one of them is not above zero.
+        InvalidArgumentError: One of them is not above zero.
     """
     if keep <= timedelta() or lease <= timedelta():
-        raise InvalidArgumentError("keep and lease must be longer than no time")
+        raise InvalidArgumentError("keep and lease must be above zero")
     return keep.total_seconds(), lease.total_seconds()

@@ -1,4 +1,4 @@
-"""Which subscriptions a list of events and practices means."""
+"""Expected subscriptions, from events and practices."""
 
 from __future__ import annotations
 
@@ -20,70 +20,72 @@ __all__ = ["SubscriptionKey", "normalize_resource_type", "resource_of", "wanted_
 
 _RESOURCE_OF = {event: kind for kind, events in EVENTS.items() for event in events}
 _WITHOUT_PRACTICE = frozenset({"Onboarding"})
-"""Reference: v3, ``POST …/webhook_subscriptions``."""
+"""Resource types without a practice. Reference: v3, ``POST …/webhook_subscriptions``."""
 
 
 @frozen(kw_only=True, order=True)
 class SubscriptionKey:
-    """One kind of event of one practice."""
+    """Key of a subscription: one event of one practice."""
 
     practice: str | None
-    """Its subdomain; None for events of no practice in particular."""
+    """Subdomain; None for events without a practice."""
     resource_type: str
     event: str
 
 
 def resource_of(event: str) -> str:
-    """Return the resource type of an event; `InvalidArgumentError` if the catalogue lacks it."""
-    found = _RESOURCE_OF.get(event)
-    if found is None:
+    """Return the resource type of an event; `InvalidArgumentError` if it is unknown."""
+    resource_type = _RESOURCE_OF.get(event)
+    if resource_type is None:
         raise InvalidArgumentError(
-            "an event is a base name such as 'appointment_insertion'; give one that the catalogue "
-            "lacks as the pair of its resource type and its name"
+            "unknown event; use a base name such as 'appointment_insertion', or a pair of resource "
+            "type and name for an event that this library lacks"
         )
-    return found
+    return resource_type
 
 
 def normalize_resource_type(resource_type: str) -> str:
-    """Return a resource type as the catalogue spells it; the vendor's pages have two spellings."""
+    """Return a resource type in the catalogue's spelling; the vendor uses two."""
     known = event_type_of(resource_type, "")
     return known.resource_type if known else resource_type
 
 
 async def wanted_subscriptions(
-    caller: Client, events: Iterable[str | tuple[str, str]], practices: Sequence[str]
+    client: Client, events: Iterable[str | tuple[str, str]], practices: Sequence[str]
 ) -> dict[SubscriptionKey, int | None]:
-    """Return each subscription that is meant, with its institution's id."""
+    """Return the expected subscriptions, with the ids of their institutions."""
     if isinstance(events, str):
         events = [events]
     pairs = {
-        (resource_of(one), one)
-        if isinstance(one, str)
-        else (normalize_resource_type(one[0]), one[1])
-        for one in events
+        (resource_of(event), event)
+        if isinstance(event, str)
+        else (normalize_resource_type(event[0]), event[1])
+        for event in events
     }
     if not pairs:
         raise InvalidArgumentError("events is empty; name at least one")
-    wanted: dict[SubscriptionKey, int | None] = {
-        SubscriptionKey(practice=None, resource_type=kind, event=event): None
-        for kind, event in sorted(pairs)
-        if kind in _WITHOUT_PRACTICE
+    expected: dict[SubscriptionKey, int | None] = {
+        SubscriptionKey(practice=None, resource_type=resource_type, event=event): None
+        for resource_type, event in sorted(pairs)
+        if resource_type in _WITHOUT_PRACTICE
     }
-    of_practices = sorted(pair for pair in pairs if pair[0] not in _WITHOUT_PRACTICE)
-    if of_practices and not practices:
+    practice_events = sorted(pair for pair in pairs if pair[0] not in _WITHOUT_PRACTICE)
+    if practice_events and not practices:
         raise InvalidArgumentError(
-            "practices is empty, but these events are those of practices; name at least one"
+            "practices is empty, but these events belong to practices; name at least one"
         )
-    if of_practices:
-        for practice, id in (await _institutions(caller, practices)).items():
-            for kind, event in of_practices:
-                wanted[SubscriptionKey(practice=practice, resource_type=kind, event=event)] = id
-    return wanted
+    if practice_events:
+        for practice, id in (await _institutions(client, practices)).items():
+            for resource_type, event in practice_events:
+                expected[
+                    SubscriptionKey(practice=practice, resource_type=resource_type, event=event)
+                ] = id
+    return expected
 
 
-async def _institutions(caller: Client, practices: Sequence[str]) -> dict[str, int]:
-    async with aclosing(caller.walk(institutions.LIST, {})) as walk:
+async def _institutions(client: Client, practices: Sequence[str]) -> dict[str, int]:
+    async with aclosing(client.walk(institutions.LIST, {})) as walk:
         known = {one.subdomain: one.id async for one in walk if one.subdomain is not None}
     if unknown := sorted({*practices} - {*known}):
-        raise InvalidArgumentError(f"the key sees no practice {', '.join(map(repr, unknown))}")
+        raise InvalidArgumentError(f"the key cannot see practice {', '.join(map(repr, unknown))}")
     return {practice: known[practice] for practice in dict.fromkeys(practices)}

@@ -249,7 +249,7 @@ async def test_a_claim_is_held_while_its_handler_runs(path: Path, handler: Handl
         Receiver(SECRET, handler, store=SqliteQueue(path, lease=lease)) as receiver,
         Receiver(SECRET, other, store=SqliteQueue(path, lease=lease)) as second,
     ):
-        await until(lambda: second._processing.has_workers)
+        await until(lambda: second._workers.has_workers)
         await receiver.receive(*posted())
         await until(lambda: len(handler.got) + len(other.got) == 1)
         handler, other = (handler, other) if handler.got else (other, handler)

@@ -271,9 +271,9 @@ def test_garbage_is_refused_by_one_error_without_its_content(body: bytes) -> Non
 
 def test_the_maximum_body_size_can_be_chosen() -> None:
     body = delivery("appointment_created", {})
-    assert parse(body, largest=len(body)).event == "appointment_created"
+    assert parse(body, max_bytes=len(body)).event == "appointment_created"
     with pytest.raises(InvalidWebhookError, match="bytes"):
-        parse(body, largest=len(body) - 1)
+        parse(body, max_bytes=len(body) - 1)
 
 
 def test_text_instead_of_bytes_is_a_programming_error() -> None:
