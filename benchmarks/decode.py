@@ -137,8 +137,8 @@ async def _walk_through(way: str, pages: PageBodies, session: CannedSession) -> 
 
 
 def _check(pages: PageBodies, count: int, total: int | None) -> None:
-    due = sum(range(FIRST_ID, FIRST_ID + pages.size))
-    if count != pages.size or total not in (None, due):
+    expected = sum(range(FIRST_ID, FIRST_ID + pages.size))
+    if count != pages.size or total not in (None, expected):
         raise WrongRecordsError(f"{count} records of {pages.size}, or other ids")
 
 
@@ -181,11 +181,11 @@ def _cases(
 
 def _warm_up(pages: PageBodies, readers: dict[str, Reader], codec: Codec) -> None:
     """Build the decoders, and check that all of them read the same records."""
-    due = list(range(FIRST_ID, FIRST_ID + pages.size))
+    expected = list(range(FIRST_ID, FIRST_ID + pages.size))
     for name, read in readers.items():
         made = [patient for body in pages.bodies for patient in read(body)]
         ids = [patient["id"] if name == "dicts" else patient.id for patient in made]
-        if ids != due:
+        if ids != expected:
             raise WrongRecordsError(f"{name} reads other ids")
     _decode_each(codec, pages.rows)
 

@@ -23,17 +23,19 @@ def ideal(stock: ServerData, pages: int, prefetch: int, rates: Rates | None = No
     leaves when the library's own log has a place for it, which nobody took before.
     """
     log = SlidingWindowLog(rates or Rates.unlimited())
-    now, asked, delivered = 0.0, 0, 0
+    now, requested, delivered = 0.0, 0, 0
     flying: list[tuple[float, int, Permit]] = []
     landed: set[int] = set()
     while delivered < pages:
         known = pages if 1 in landed else min(2, pages)
-        room = min(prefetch - len(flying), 2 * prefetch - (asked - delivered), known - asked)
+        room = min(
+            prefetch - len(flying), 2 * prefetch - (requested - delivered), known - requested
+        )
         leaves = log.earliest(RateClass.PEOPLE, now) if room > 0 else inf
         if not flying or leaves <= flying[0][0]:
-            now, asked = leaves, asked + 1
+            now, requested = leaves, requested + 1
             departure = log.leave(RateClass.PEOPLE, now)
-            heappush(flying, (now + latency_of(stock, asked), asked, departure))
+            heappush(flying, (now + latency_of(stock, requested), requested, departure))
             continue
         now, page, departure = heappop(flying)
         departure.answer(now)

@@ -82,13 +82,13 @@ class PullResult:
 
     def check(self, served: Served, per_page: int) -> None:
         """Compare with the server's records; raises `WrongRecordsError`."""
-        due = {
+        expected = {
             "records": served.records,
             "sum_of_ids": served.sum_of_ids,
             "record_bytes": served.record_bytes,
             "body_bytes": served.body_bytes.get(per_page),
         }
-        for name, number in due.items():
+        for name, number in expected.items():
             brought: int | None = getattr(self, name)
             if brought is not None and brought != number:
                 raise WrongRecordsError(f"{name} is {brought}, and should be {number}")

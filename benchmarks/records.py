@@ -26,19 +26,19 @@ _KINDS_OF_PEOPLE = 63
 """Number of distinct records; they are repeated with different ids."""
 
 
-def _light(seat: int) -> Fields:
-    first, last = _FIRST_NAMES[seat % 9], _LAST_NAMES[seat % 7]
-    minute = f"{seat % 60:02}"
+def _light(place: int) -> Fields:
+    first, last = _FIRST_NAMES[place % 9], _LAST_NAMES[place % 7]
+    minute = f"{place % 60:02}"
     return {
         "id": 0,
-        "email": f"{first}.{last}.{seat}@example.com".lower() if seat % 4 else None,
+        "email": f"{first}.{last}.{place}@example.com".lower() if place % 4 else None,
         "first_name": first,
         "last_name": last,
         "created_at": f"2020-08-12T19:{minute}:22.575Z",
         "updated_at": f"2020-08-12T20:{minute}:17.591Z",
         "account_activated": False,
         "middle_name": None,
-        "foreign_id": str(19_000 + seat),
+        "foreign_id": str(19_000 + place),
         "foreign_id_type": "msg-opendental-DataSource-35",
         "requested_access": False,
         "waitlisted_at": None,
@@ -46,19 +46,19 @@ def _light(seat: int) -> Fields:
         "prov_ids": [],
         "config": {},
         "unsubscribe_emails": False,
-        "last_import_id": f"e872caee-8e2a-40dd-a403-ca70990400{seat % 100:02}",
+        "last_import_id": f"e872caee-8e2a-40dd-a403-ca70990400{place % 100:02}",
         "invalid_email": [],
-        "inactive": seat % 3 == 0,
+        "inactive": place % 3 == 0,
         "last_sync": f"2020-08-12T20:{minute}:17.591Z",
         "last_sync_time": f"2020-08-12T20:{minute}:17.591Z",
         "unsubscribe_sms": False,
     }
 
 
-def _wide(seat: int) -> Fields:
-    light = _light(seat)
+def _wide(place: int) -> Fields:
+    light = _light(place)
     name = f"{light['first_name']} {light['last_name']}"
-    phone = f"212555{1000 + seat}"
+    phone = f"212555{1000 + place}"
     return {
         **light,
         "name": name,
@@ -71,21 +71,21 @@ def _wide(seat: int) -> Fields:
             "new_patient": False,
             "non_patient": False,
             "phone_number": phone,
-            "date_of_birth": f"1978-12-{1 + seat % 28:02}",
+            "date_of_birth": f"1978-12-{1 + place % 28:02}",
             "verified_mobile": phone,
         },
         "guarantor_id": None,
-        "balance": {"amount": f"{seat}.50", "currency": "USD"},
+        "balance": {"amount": f"{place}.50", "currency": "USD"},
         "billing_type": "Standard",
-        "chart_id": f"TH{seat:05}",
+        "chart_id": f"TH{place:05}",
         "preferred_language": "en",
         "preferred_locale": "en",
         "location_ids": [339_273, 339_274],
         "provider_id": 7_001,
-        "upcoming_appts": [_appointment(seat, 1)],
+        "upcoming_appts": [_appointment(place, 1)],
         "last_visited_appointment": None,
         "address": {
-            "line_1": f"{seat} Mill Row",
+            "line_1": f"{place} Mill Row",
             "line_2": None,
             "postal_code": "10099",
             "city": "Greenford",
@@ -96,13 +96,13 @@ def _wide(seat: int) -> Fields:
         "npi": None,
         "last_visit": "2025-11-02T15:00:00.000Z",
         "contact_email": light["email"],
-        **{f"vendor_extra_{number}": f"unknown {seat}" for number in range(4)},
+        **{f"vendor_extra_{number}": f"unknown {place}" for number in range(4)},
     }
 
 
-def _appointment(seat: int, which: int) -> Fields:
+def _appointment(place: int, which: int) -> Fields:
     return {
-        "id": 880_000_000 + 10 * seat + which,
+        "id": 880_000_000 + 10 * place + which,
         "provider_id": 7_001,
         "provider_name": "Dr. Rosalind Example",
         "start_time": f"2026-0{which}-11T15:00:00.000Z",
@@ -125,11 +125,11 @@ _ODD_VALUES: tuple[Fields, ...] = (
 _MAKERS: dict[RecordKind, Callable[[int], Fields]] = {"light": _light, "wide": _wide}
 
 
-def record_template(kind: RecordKind, seat: int, *, odd: bool = False) -> tuple[bytes, bytes]:
+def record_template(kind: RecordKind, place: int, *, odd: bool = False) -> tuple[bytes, bytes]:
     """Return a record's JSON before and behind its id."""
-    fields = _MAKERS[kind](seat % _KINDS_OF_PEOPLE)
+    fields = _MAKERS[kind](place % _KINDS_OF_PEOPLE)
     if odd:
-        fields |= _ODD_VALUES[seat % len(_ODD_VALUES)]
+        fields |= _ODD_VALUES[place % len(_ODD_VALUES)]
     head, _, tail = msgspec.json.encode(fields).partition(b'"id":0')
     return head + b'"id":', tail
 

@@ -40,11 +40,11 @@ async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float
         nonlocal waited
         loop = asyncio.get_running_loop()
         for _ in range(each):
-            asked = loop.time()
-            departure = limiter.try_acquire(RateClass.PEOPLE, asked) or await limiter.acquire(
+            started = loop.time()
+            departure = limiter.try_acquire(RateClass.PEOPLE, started) or await limiter.acquire(
                 RateClass.PEOPLE, background=False, deadline=None
             )
-            waited += loop.time() - asked
+            waited += loop.time() - started
             await asyncio.sleep(_TRIP)
             limiter.complete(departure, answered=True)
 

@@ -60,8 +60,8 @@ class Sizing:
 
 def sizing(practices: int, version: str, *, refresh: bool = False, drift: str = "verify") -> Sizing:
     """Compute a first pull, or a daily refresh."""
-    wanted, records = _of_one(version, refresh=refresh, drift=drift)
-    every = {rate: number * practices for rate, number in wanted.items()}
+    requests, records = _of_one(version, refresh=refresh, drift=drift)
+    every = {rate: number * practices for rate, number in requests.items()}
     rates = Rates()
     alone = {
         name: min_seconds(every, evolve(Rates.unlimited(), **{name: getattr(rates, name)}))
@@ -100,10 +100,10 @@ def _of_one(version: str, *, refresh: bool, drift: str) -> tuple[Counter[RateCla
     found = estimate_from_counts(
         plan.everything, tallies, drift="watch" if drift == "watch" else "verify"
     )
-    wanted: Counter[RateClass] = Counter()
+    requests: Counter[RateClass] = Counter()
     for one in found.shards:
-        wanted[one.rate] += one.requests
-    return wanted, records
+        requests[one.rate] += one.requests
+    return requests, records
 
 
 def table(version: str, *, refresh: bool = False, drift: str = "verify") -> str:

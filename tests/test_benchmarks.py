@@ -84,8 +84,8 @@ def test_a_quick_run_shows_every_case_draws_a_chart_and_names_no_path(tmp_path: 
         walked = [row[0] for row in found[f"Asking ahead, latency {name} ms"]]
         assert walked == [str(prefetch) for prefetch in PREFETCHES]
     for kind in ("light", "wide"):
-        odd = [row[0] for row in found[f"Odd records among {kind} ones"]]
-        assert odd == ["0%", "0.1%", "1%", "100%"]
+        shares = [row[0] for row in found[f"Odd records among {kind} ones"]]
+        assert shares == ["0%", "0.1%", "1%", "100%"]
     assert {row[0] for row in found["Compressed bodies and TLS, 1,000 light records a page"]} == {
         "plain",
         "gzip",
@@ -131,8 +131,10 @@ def test_a_longer_bar_has_a_larger_number() -> None:
     root = ET.fromstring(draw_svg(figures, ""))  # noqa: S314 - our own picture
     bars = [float(bar.attrib["width"]) for bar in root.iter(f"{SVG}rect")][1:]
     for kind, drawn in (("light", bars[: len(LABELS)]), ("wide", bars[len(LABELS) :])):
-        due = [median(figures[f"pull.{kind}.1000.{name}.cpu"]) for name in LABELS]
-        assert drawn == [pytest.approx(max(drawn) * value / max(due), abs=0.1) for value in due]
+        expected = [median(figures[f"pull.{kind}.1000.{name}.cpu"]) for name in LABELS]
+        assert drawn == [
+            pytest.approx(max(drawn) * value / max(expected), abs=0.1) for value in expected
+        ]
 
 
 def test_a_caption_cannot_break_the_chart() -> None:

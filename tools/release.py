@@ -96,14 +96,14 @@ def check_version(version: str, *, current: str, changelog: str) -> None:
 
     The tree's own is allowed while no changelog has it: so the first release gets out.
     """
-    wanted = numbers(version)
+    candidate = numbers(version)
     done = released(changelog)
     if version in done:
         raise CannotReleaseError(f"{version} has been released already: choose a newer one")
     # Release candidates stand in the changelog too; none is cut here, and none is in the way.
     finished = [one for one in done if _VERSION.fullmatch(one)]
     newest = max([*finished, current], key=numbers)
-    if wanted < numbers(newest):
+    if candidate < numbers(newest):
         raise CannotReleaseError(f"{version} is not newer than {newest}")
 
 

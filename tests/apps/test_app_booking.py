@@ -206,9 +206,9 @@ async def test_under_faults_no_request_is_booked_twice_and_every_success_exists(
     if clashes != "refused":
         monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
     rng = random.Random(seed)
-    asked = await wishes(http, sandbox, 60)
-    left = list(asked)
-    told: list[tuple[Wish, int]] = []
+    requested = await wishes(http, sandbox, 60)
+    left = list(requested)
+    results: list[tuple[Wish, int]] = []
     for round_ in range(12):
         if not left:
             break
@@ -223,7 +223,7 @@ async def test_under_faults_no_request_is_booked_twice_and_every_success_exists(
         there = booked(sandbox)
         assert max(there.values(), default=1) == 1
         for wish, (status, answer) in zip(left, answers, strict=True):
-            told.append((wish, status))
+            results.append((wish, status))
             if status == 201:
                 assert answer["id"] in sandbox.appointments
                 assert there[key(wish)] == 1
@@ -232,7 +232,7 @@ async def test_under_faults_no_request_is_booked_twice_and_every_success_exists(
                 again.append(wish)
         left = again
     assert not left
-    statuses = Counter(status for _, status in told)
+    statuses = Counter(status for _, status in results)
     assert statuses[502] + statuses[503] > 10
     await asyncio.sleep(2)  # what was delayed arrives now, and finds its time taken
-    assert booked(sandbox) == Counter(map(key, asked))
+    assert booked(sandbox) == Counter(map(key, requested))

@@ -25,11 +25,11 @@ async def test_requests_in_flight_are_finished_at_shutdown(name: str, sandbox: S
                 await reply.read()
                 return reply.status
 
-        asked = [asyncio.create_task(ask()) for _ in range(20)]
+        tasks = [asyncio.create_task(ask()) for _ in range(20)]
         while sandbox.in_flight < 20:
             await asyncio.sleep(0.01)
         ended = asyncio.create_task(app.terminate())
-        assert await asyncio.gather(*asked) == [200] * 20
+        assert await asyncio.gather(*tasks) == [200] * 20
         assert await ended == (0, "")
 
 

@@ -50,14 +50,14 @@ async def press(http: aiohttp.ClientSession, sandbox: Sandbox, requests: int) ->
     async def visit() -> None:
         for nth in left:
             if nth % 10 == 0:
-                path, due = "/patients/1", 404
+                path, status = "/patients/1", 404
             elif nth % 10 == 1:
-                path, due = "/patients?name=a", 200
+                path, status = "/patients?name=a", 200
             else:
-                path, due = f"/patients/{ids[nth % len(ids)]}", 200
+                path, status = f"/patients/{ids[nth % len(ids)]}", 200
             async with http.get(path) as reply:
                 await reply.read()
-                assert reply.status == due
+                assert reply.status == status
 
     await asyncio.gather(*(visit() for _ in range(AT_ONCE)))
 

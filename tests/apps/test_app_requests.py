@@ -15,19 +15,19 @@ from tests.apps.helpers import APPS, WEBHOOK_SECRET, running, unlogged
 
 @pytest.mark.parametrize("name", APPS)
 async def test_an_example_searches_shows_and_rejects_patients(name: str, sandbox: Sandbox) -> None:
-    wanted = sandbox.patients.row(sandbox.patients.ids[3])
+    patient = sandbox.patients.row(sandbox.patients.ids[3])
     async with running(name, sandbox) as app, aiohttp.ClientSession(app.url) as http:
-        async with http.get("/patients", params={"name": str(wanted["last_name"])}) as reply:
+        async with http.get("/patients", params={"name": str(patient["last_name"])}) as reply:
             assert reply.status == 200
-            assert wanted["id"] in [one["id"] for one in await reply.json()]
-        async with http.get(f"/patients/{wanted['id']}") as reply:
+            assert patient["id"] in [one["id"] for one in await reply.json()]
+        async with http.get(f"/patients/{patient['id']}") as reply:
             assert reply.status == 200
             shown = await reply.json()
-            assert (shown["id"], shown["email"]) == (wanted["id"], wanted["email"])
+            assert (shown["id"], shown["email"]) == (patient["id"], patient["email"])
         async with http.get("/patients/1") as reply:
             assert (reply.status, (await reply.json())["error"]) == (404, "NotFoundError")
         sandbox.fail_next(503, times=4)
-        async with http.get(f"/patients/{wanted['id']}") as reply:
+        async with http.get(f"/patients/{patient['id']}") as reply:
             assert reply.status == 503
             assert int(reply.headers["Retry-After"]) >= 1
         async with http.get("/patients") as reply:

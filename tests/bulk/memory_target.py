@@ -172,8 +172,8 @@ class RecordingTarget:
     def _note(self, shard: Shard, state: ShardState) -> None:
         self.progress = evolve(self._progress, states={**self._progress.states, shard.name: state})
 
-    def _keep(self, group: Group, wanted: Callable[[StoredRow], bool]) -> None:
-        self.rows[group] = [row for row in self.rows.get(group, []) if wanted(row)]
+    def _keep(self, group: Group, keep: Callable[[StoredRow], bool]) -> None:
+        self.rows[group] = [row for row in self.rows.get(group, []) if keep(row)]
 
     def _call(self) -> _Call:
         return _Call(self)

@@ -238,8 +238,8 @@ async def test_a_refresh_requests_changes_where_the_api_allows_it() -> None:
         for request in sandbox.seen("GET", "/patients"):
             since = request.param("updated_since") or request.param("updated_after")
             assert since is not None
-            asked = datetime.fromisoformat(since)
-            assert timedelta(minutes=14) < now - asked < timedelta(minutes=16)
+            requested = datetime.fromisoformat(since)
+            assert timedelta(minutes=14) < now - requested < timedelta(minutes=16)
         assert report.records == 5  # the plans: they cannot be asked for changes
         assert not report.deleted
 
@@ -283,7 +283,7 @@ async def test_a_copy_of_one_location_deletes_nothing_and_sets_no_watermark() ->
 
 async def test_groups_read_by_a_killed_run_are_completed_by_the_next() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
-        told: list[Event] = []
+        events: list[Event] = []
         book = RecordingTarget(merges=True)
         book.kill_at = 7  # load, groups, begin, write, settle, the sweep's settle, complete
         with pytest.raises(KilledError):
@@ -291,24 +291,24 @@ async def test_groups_read_by_a_killed_run_are_completed_by_the_next() -> None:
         assert not book.known_groups
         book.kill_at = None
         sandbox.requests.clear()
-        await nex.bulk.copy(["patients"], to=book, resume=True, on_event=told.append)
+        await nex.bulk.copy(["patients"], to=book, resume=True, on_event=events.append)
         assert not sandbox.requests
         [group] = book.known_groups
         assert isinstance(book.known_groups[group], GroupState)
-        assert [one.group for one in told if isinstance(one, GroupDone)] == [group]
+        assert [one.group for one in events if isinstance(one, GroupDone)] == [group]
         assert book.progress is not None
         assert book.progress.finished
 
 
 async def test_completed_groups_are_not_completed_again() -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
-        told: list[Event] = []
+        events: list[Event] = []
         book = RecordingTarget(merges=True)
         sandbox.fail_next(403, path="/procedures?page=1")
         await nex.bulk.copy(["patients", "procedures"], to=book)
         report = await nex.bulk.copy(
-            ["patients", "procedures"], to=book, resume=True, on_event=told.append
+            ["patients", "procedures"], to=book, resume=True, on_event=events.append
         )
         assert report.complete
-        done = [one.group.resource for one in told if isinstance(one, GroupDone)]
+        done = [one.group.resource for one in events if isinstance(one, GroupDone)]
         assert done == ["procedures"]

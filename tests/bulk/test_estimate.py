@@ -83,9 +83,9 @@ def small_rates(draw: st.DrawFn) -> Rates:
     return Rates(overall=limit(6, 2), slow=limit(3, 3), people=limit(8, 6), other=limit(8, 6))
 
 
-def last_departure(wanted: dict[RateClass, int], rates: Rates, order: list[RateClass]) -> float:
+def last_departure(requests: dict[RateClass, int], rates: Rates, order: list[RateClass]) -> float:
     """Compute the time of each request with the session's own limiter and instant responses."""
-    log, left, now, last = SlidingWindowLog(rates), dict(wanted), 0.0, 0.0
+    log, left, now, last = SlidingWindowLog(rates), dict(requests), 0.0, 0.0
     while any(left.values()):
         for rate in order:
             while left[rate] and log.earliest(rate, now) <= now:
@@ -101,8 +101,8 @@ def last_departure(wanted: dict[RateClass, int], rates: Rates, order: list[RateC
 def test_one_class_matches_the_sessions_own_limiter(
     rates: Rates, rate: RateClass, number: int
 ) -> None:
-    wanted = dict.fromkeys(RateClass, 0) | {rate: number}
-    assert min_seconds(wanted, rates) == last_departure(wanted, rates, list(RateClass))
+    requests = dict.fromkeys(RateClass, 0) | {rate: number}
+    assert min_seconds(requests, rates) == last_departure(requests, rates, list(RateClass))
 
 
 @given(
@@ -113,8 +113,8 @@ def test_one_class_matches_the_sessions_own_limiter(
 def test_the_sessions_own_limiter_is_never_faster_in_any_order(
     rates: Rates, numbers: tuple[int, int, int], order: list[RateClass]
 ) -> None:
-    wanted = dict(zip(RateClass, numbers, strict=True))
-    assert min_seconds(wanted, rates) <= last_departure(wanted, rates, order)
+    requests = dict(zip(RateClass, numbers, strict=True))
+    assert min_seconds(requests, rates) <= last_departure(requests, rates, order)
 
 
 def reckoned(

@@ -69,12 +69,12 @@ class FaultPlan:
 def inject_bad_records(practice: Practice) -> tuple[list[int], list[int]]:
     """Make some procedures malformed; return the ids to be repaired and those to be lost."""
     table, ids = practice.procedures, practice.procedures.ids
-    odd, lost = list(ids[:2]), list(ids[2:4])
-    for id in odd:
+    malformed, lost = list(ids[:2]), list(ids[2:4])
+    for id in malformed:
         table.update(id, start_date="the other day")
     for id in lost:
         table._rows[id] = {**table.row(id), "id": f"lost-{id}"}
-    return odd, lost
+    return malformed, lost
 
 
 def due(practice: Practice, resource: str, version: str) -> list[int]:
@@ -135,7 +135,7 @@ async def test_everything_that_the_report_does_not_name_is_complete(version: str
         location = sandbox.practices[REFUSED]
         location.forbidden.add(location.locations.ids[1])
         sandbox.practices[CLOSED].financial_access = False
-        odd, lost = inject_bad_records(sandbox.practices[ODD])
+        malformed, lost = inject_bad_records(sandbox.practices[ODD])
         faults = FaultPlan(sandbox, 4)
         sandbox.between_pages(faults)
         batches: list[Batch] = []
@@ -169,5 +169,5 @@ async def test_everything_that_the_report_does_not_name_is_complete(version: str
         ]
         assert {one.path for _, one in refused} == {"id"}
         assert pull.report.refused == len(lost)
-        assert pull.report.repaired == len(odd)
+        assert pull.report.repaired == len(malformed)
         assert {one.shard.name for one in pull.report.shards if one.repaired} == {shard}

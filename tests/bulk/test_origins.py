@@ -219,7 +219,7 @@ async def test_a_sandbox_is_recognized_by_its_options_and_not_by_its_address(
     async with Sandbox(patients=12, seed=4) as again, session(again) as nex:
         await fill(merging, nex, since="last")
     held, port = await merging.ids(), int(again.url.rpartition(":")[2])
-    for odd, other in (
+    for option, other in (
         ("seed", Sandbox(patients=12, seed=5)),
         ("patients", Sandbox(patients=13, seed=4)),
         ("practices", Sandbox(patients=12, seed=4, practices=2)),
@@ -227,7 +227,7 @@ async def test_a_sandbox_is_recognized_by_its_options_and_not_by_its_address(
         await other.start(port=port)
         try:
             async with session(other) as nex:
-                with pytest.raises(OriginError, match=f"another sandbox.*{odd}"):
+                with pytest.raises(OriginError, match=f"another sandbox.*{option}"):
                     await fill(merging, nex, since="last")
         finally:
             await other.stop()

@@ -179,8 +179,8 @@ def test_a_watermark_in_the_future_is_ignored() -> None:
         known = known_groups({group: state}, now=NOW)[group]
         assert (known.watermark is None) == (state.watermark == later)
         assert (known.compared is None) == (state.compared == later)
-        wanted = PullRequest(version=V3, resources=["patients"], since="last")
-        shards = wanted.plan(
+        request = PullRequest(version=V3, resources=["patients"], since="last")
+        shards = request.plan(
             [PracticeLocations(subdomain="demo", location_ids=(7,))],
             now=NOW,
             watermarks={group: state},

@@ -77,18 +77,18 @@ def plans(draw: st.DrawFn) -> tuple[PullPlan, str, list[str], list[PracticeLocat
 def wanted_places(
     version: str, names: list[str], places: list[PracticeLocations]
 ) -> set[tuple[str, str | None, int | None]]:
-    wanted: set[tuple[str, str | None, int | None]] = set()
+    expected: set[tuple[str, str | None, int | None]] = set()
     for name in names:
         about = facts(name, version)
         if about.level is Level.ACCOUNT:
-            wanted.add((name, None, None))
+            expected.add((name, None, None))
             continue
         for place in places:
             if about.level is Level.LOCATION or (about.narrows and not place.whole):
-                wanted |= {(name, place.subdomain, id) for id in place.location_ids}
+                expected |= {(name, place.subdomain, id) for id in place.location_ids}
             else:
-                wanted.add((name, place.subdomain, None))
-    return wanted
+                expected.add((name, place.subdomain, None))
+    return expected
 
 
 @given(plans())
@@ -272,9 +272,9 @@ def test_a_refresh_follows_the_state_of_each_group(
     plan = plan_shards(
         [resource], "v3", [DEMO], now=NOW, since="last", watermarks=watermarks, compare=compare
     )
-    wanted = None if since is None else (NOW - since).isoformat().replace("+00:00", "Z")
-    asked = {arguments.get("updated_since") for shard in plan.shards for arguments in shard.lists}
-    assert asked == {wanted}
+    expected = None if since is None else (NOW - since).isoformat().replace("+00:00", "Z")
+    times = {arguments.get("updated_since") for shard in plan.shards for arguments in shard.lists}
+    assert times == {expected}
     assert plan.group(group).compares == compares
 
 

@@ -120,8 +120,8 @@ async def test_some_locations_of_some_practices(version: str) -> None:
         here = second.locations.ids[1]
         pull = nex.bulk.pull(["appointments"], practices={second.subdomain: [here]})
         batches = await batches_of(pull)
-        wanted = sorted(second.appointments.where("location_id", here))
-        assert by_group(batches, "appointments") == {second.subdomain: wanted}
+        expected = sorted(second.appointments.where("location_id", here))
+        assert by_group(batches, "appointments") == {second.subdomain: expected}
 
 
 async def test_a_bound_session_reads_only_its_scope() -> None:
@@ -423,25 +423,25 @@ async def test_impossible_arguments_are_refused_before_anything_is_sent() -> Non
 
 
 async def test_events_report_the_whole_pull() -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     async with scene(practices=1, locations=1, patients=50) as (sandbox, nex):
         sandbox.fail_next(403, path="/procedures?page=1")
-        pull = nex.bulk.pull(["patients", "procedures"], per_page=10, on_event=told.append)
+        pull = nex.bulk.pull(["patients", "procedures"], per_page=10, on_event=events.append)
         async with pull:
             async for _ in pull:
                 snapshot = pull.snapshot()
                 assert snapshot.shards == len(pull.shards)
                 assert snapshot.new_records == snapshot.records
-        first, last = told[0], told[-1]
+        first, last = events[0], events[-1]
         assert isinstance(first, PullStarted)
         assert first.snapshot().done == sum(shard.status == "done" for shard in pull.report.shards)
         assert first.snapshot().failed == 1
         assert last == PullEnded(complete=False)
-        assert sum(isinstance(one, ShardStarted) for one in told) == 2 + 1  # and the sweep
-        assert [one.shard.resource for one in told if isinstance(one, ShardFailed)] == [
+        assert sum(isinstance(one, ShardStarted) for one in events) == 2 + 1  # and the sweep
+        assert [one.shard.resource for one in events if isinstance(one, ShardFailed)] == [
             "procedures"
         ]
-        read = [one for one in told if isinstance(one, BatchRead)]
+        read = [one for one in events if isinstance(one, BatchRead)]
         assert read[-1].records == 50
         assert read[-1].total == 50 == read[-1].read
 
@@ -457,11 +457,13 @@ async def test_an_error_in_the_listener_ends_the_pull() -> None:
 
 
 async def test_no_personal_data_is_shown() -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     async with scene(practices=1, locations=1) as (sandbox, nex):
-        pull = nex.bulk.pull(["patients"], on_event=told.append)
+        pull = nex.bulk.pull(["patients"], on_event=events.append)
         batches = await batches_of(pull)
-        shown = f"{batches} {pull!r} {pull.report!r} {pull.report.shards} {told} {pull.snapshot()}"
+        shown = (
+            f"{batches} {pull!r} {pull.report!r} {pull.report.shards} {events} {pull.snapshot()}"
+        )
         for row in sandbox.patients:
             assert str(row["email"]) not in shown
             assert str(row["last_name"]) not in shown

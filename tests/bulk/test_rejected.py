@@ -272,10 +272,10 @@ async def test_records_without_a_get_operation_are_read_with_their_whole_list(
         assert id in await database.ids(name)
         sandbox.requests.clear()
         await nex.bulk.copy([name], to=database.target, since="last", compare=None)
-        asked = [
+        requests = [
             request.param("updated_since") or "" for request in sandbox.seen("GET", f"/{name}")
         ]
-        assert all(one > "2020" for one in asked)
+        assert all(one > "2020" for one in requests)
 
 
 async def test_a_known_rejected_record_does_not_prevent_comparison(database: Place) -> None:

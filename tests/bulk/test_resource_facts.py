@@ -217,6 +217,6 @@ async def test_the_lists_together_contain_every_record_of_the_practices(version:
     for practice in sandbox.practices:
         for name, table in TABLES.items():
             if name in resources(version):
-                wanted = set(table(practice).ids)
-                assert wanted, name
-                assert found[name, practice.subdomain] == wanted, name
+                expected = set(table(practice).ids)
+                assert expected, name
+                assert found[name, practice.subdomain] == expected, name

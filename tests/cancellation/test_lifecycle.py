@@ -134,8 +134,8 @@ async def test_closing_a_session_in_a_cancelled_task_closes_it(
         assert way.again or not at.handle, f"pages are left, {place}"
         async with asyncio.timeout(2):
             ended = await asyncio.gather(*others, return_exceptions=True)
-        told = all(isinstance(one, TOLD) for one in ended)
-        assert told, f"{ended}, {place}"
+        all_refused = all(isinstance(one, TOLD) for one in ended)
+        assert all_refused, f"{ended}, {place}"
         await at.check(closed=True)
         assert cancelled is bool(steps.fired), f"the cancellation was swallowed, {place}"
         await at.nex.aclose()

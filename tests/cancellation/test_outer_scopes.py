@@ -113,8 +113,8 @@ async def test_a_cancelled_scope_anywhere_leaves_nothing_behind(
 async def test_a_failing_sibling_anywhere_ends_the_work_only(
     work: Callable[[CancelScene], Any],
 ) -> None:
-    async def fail(wanted: asyncio.Event) -> None:
-        await wanted.wait()
+    async def fail(event: asyncio.Event) -> None:
+        await event.wait()
         raise LookupError
 
     async def grouped(at: CancelScene) -> str:
@@ -137,8 +137,8 @@ async def test_a_failing_sibling_anywhere_ends_the_work_only(
 async def test_a_failing_task_of_an_anyio_group_ends_the_work_only(
     work: Callable[[CancelScene], Any],
 ) -> None:
-    async def fail(wanted: asyncio.Event) -> None:
-        await wanted.wait()
+    async def fail(event: asyncio.Event) -> None:
+        await event.wait()
         raise LookupError
 
     async def grouped(at: CancelScene) -> str:

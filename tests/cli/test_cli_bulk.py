@@ -192,8 +192,8 @@ async def test_a_pull_can_be_restricted_to_practices_and_locations(
     )
     assert ran.status == 0
     assert in_file(one, "patients").keys() <= {second.subdomain}
-    asked = {seen.param("location_id") for seen in chain.seen("GET", "/patients")}
-    assert asked == {str(second.locations.ids[1])}
+    location_ids = {seen.param("location_id") for seen in chain.seen("GET", "/patients")}
+    assert location_ids == {str(second.locations.ids[1])}
 
 
 async def test_invisible_practices_are_refused(chain: Sandbox, tmp_path: Path) -> None:

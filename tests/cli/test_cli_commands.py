@@ -180,20 +180,23 @@ async def test_the_sandbox_serves_until_a_signal(sent: int, status: int) -> None
     options = ("--patients", "40", "--appointments", "7")
     process = await start("sandbox", *options, env=environment())
     assert process.stdout is not None
-    told: dict[str, str] = {}
+    settings: dict[str, str] = {}
     async for line in process.stdout:
         name, _, value = line.decode().strip().partition(" ")
-        told[name] = value.strip()
+        settings[name] = value.strip()
         if "Ctrl-C" in line.decode():
             break
-    async with NexHealth(told["Key"], base_url=told["URL"]) as nex:
-        location = nex.practice(told["Subdomain"]).location(int(told["Location"]))
+    async with NexHealth(settings["Key"], base_url=settings["URL"]) as nex:
+        location = nex.practice(settings["Subdomain"]).location(int(settings["Location"]))
         assert await location.patients.walk().count() == 40
         visits = location.appointments.walk(start=YEAR, end=YEAR + timedelta(days=365))
         same = Sandbox(patients=40, appointments=7).appointments
         kept = {row["id"] for row in same if not row["cancelled"]}
         assert {visit.id async for visit in visits} == kept
-    assert told["export"] == f"NEXHEALTH_BASE_URL={told['URL']} NEXHEALTH_API_KEY={told['Key']}"
+    assert (
+        settings["export"]
+        == f"NEXHEALTH_BASE_URL={settings['URL']} NEXHEALTH_API_KEY={settings['Key']}"
+    )
     process.send_signal(sent)
     _, err = await asyncio.wait_for(process.communicate(), 5)
     assert (process.returncode, err) == (status, b"")

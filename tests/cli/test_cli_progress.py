@@ -51,8 +51,8 @@ def started(*shards: Shard, now: Snapshot = EMPTY) -> PullStarted:
     return PullStarted(shards=shards, resumed=0, snapshot=lambda: now)
 
 
-def active(one: Shard, *, read: int, total: int | None) -> ShardProgress:
-    return ShardProgress(shard=one, records=read, read=read, total=total, seconds=2.0)
+def active(shard_: Shard, *, read: int, total: int | None) -> ShardProgress:
+    return ShardProgress(shard=shard_, records=read, read=read, total=total, seconds=2.0)
 
 
 def refusal() -> PermissionDeniedError:
@@ -72,18 +72,18 @@ def paced(*events: Event) -> PaceEstimator:
 
 
 def test_the_remainder_of_active_shards_is_known_from_their_totals() -> None:
-    one = shard(1)
-    pace = paced(started(one), ShardStarted(shard=one, resumed=False))
-    now = evolve(EMPTY, shards=1, active=(active(one, read=400, total=1000),))
+    shard_ = shard(1)
+    pace = paced(started(shard_), ShardStarted(shard=shard_, resumed=False))
+    now = evolve(EMPTY, shards=1, active=(active(shard_, read=400, total=1000),))
     assert pace.remaining(now) == RemainingWork(records=600, is_certain=True, seconds=6.0)
 
 
 def test_pending_shards_are_estimated_from_similar_ones() -> None:
-    one, two, three = shard(1), shard(2), shard(3)
+    shard_, two, three = shard(1), shard(2), shard(3)
     pace = paced(
-        started(one, two, three, shard(3, sweep=True)),
-        ShardStarted(shard=one, resumed=False),
-        ShardDone(shard=one, records=500, seconds=1.0),
+        started(shard_, two, three, shard(3, sweep=True)),
+        ShardStarted(shard=shard_, resumed=False),
+        ShardDone(shard=shard_, records=500, seconds=1.0),
     )
     now = evolve(EMPTY, shards=4, done=1, records=500)
     # Two to come; the sweep, which waits too, is no burden.
@@ -102,9 +102,9 @@ def test_shards_finished_by_an_earlier_run_are_excluded() -> None:
 
 
 def test_an_unknown_remainder_is_reported_as_unknown() -> None:
-    one, other = shard(1), shard(1, "procedures")
-    pace = paced(started(one, other), ShardStarted(shard=one, resumed=False))
-    now = evolve(EMPTY, shards=2, active=(active(one, read=10, total=410),))
+    shard_, other = shard(1), shard(1, "procedures")
+    pace = paced(started(shard_, other), ShardStarted(shard=shard_, resumed=False))
+    now = evolve(EMPTY, shards=2, active=(active(shard_, read=10, total=410),))
     left = pace.remaining(now)
     assert (left.records, left.is_certain) == (400, False)
     assert str(left) == "at least 0:00:04 left"
@@ -114,7 +114,7 @@ def test_an_unknown_remainder_is_reported_as_unknown() -> None:
 
 
 def test_durations_show_hours() -> None:
-    assert [format_duration(one) for one in (0, 59.6, 3600 * 27 + 61)] == [
+    assert [format_duration(shard_) for shard_ in (0, 59.6, 3600 * 27 + 61)] == [
         "0:00:00",
         "0:01:00",
         "27:01:01",
@@ -136,8 +136,8 @@ def test_lines_show_records_shards_rate_and_time_left() -> None:
 
 
 def test_names_from_the_server_cannot_send_terminal_control_sequences() -> None:
-    odd = Shard(resource="patients", version="v2", subdomain="a\x1b[2Jb")
-    assert "\x1b" not in shard_text(active(odd, read=1, total=None))
+    hostile = Shard(resource="patients", version="v2", subdomain="a\x1b[2Jb")
+    assert "\x1b" not in shard_text(active(hostile, read=1, total=None))
 
 
 @pytest.mark.parametrize(("shards", "lines"), [(3, 3), (60, 60), (61, 0), (5000, 0)])
@@ -146,8 +146,8 @@ def test_finished_shards_are_printed_unless_there_are_many(shards: int, lines: i
     progress = BulkProgress(said.append, each_shard=True)
     every = [shard(number) for number in range(shards)]
     progress.record_event(started(*every))
-    for one in every:
-        progress.record_event(ShardDone(shard=one, records=12, seconds=0.5))
+    for shard_ in every:
+        progress.record_event(ShardDone(shard=shard_, records=12, seconds=0.5))
     assert len(said) == lines
     if lines:
         assert said[0] == "0:00:10 done patients/demo/0: 12 records in 0.5 s"
@@ -158,8 +158,8 @@ def test_failures_are_printed_at_once_but_not_thousands_of_them() -> None:
     progress = BulkProgress(said.append)
     every = [shard(number) for number in range(3000)]
     progress.record_event(started(*every))
-    for one in every:
-        progress.record_event(ShardFailed(shard=one, records=0, error=refusal()))
+    for shard_ in every:
+        progress.record_event(ShardFailed(shard=shard_, records=0, error=refusal()))
     assert len(said) == 21
     assert said[0].startswith(
         "0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients"
@@ -205,9 +205,9 @@ async def test_log_lines_come_every_few_seconds_and_then_less_often(loop: Any) -
 # The end
 
 
-def reported(one: Shard, error: NexHealthError | None = None, records: int = 0) -> ShardReport:
+def reported(shard_: Shard, error: NexHealthError | None = None, records: int = 0) -> ShardReport:
     return ShardReport(
-        shard=one,
+        shard=shard_,
         status="failed" if error else "done",
         records=records,
         pages=3,

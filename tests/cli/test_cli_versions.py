@@ -158,8 +158,8 @@ async def test_the_served_sandbox_accepts_the_given_versions(version: str) -> No
         line = b""
         while b"export" not in line:
             line = await process.stdout.readline()
-        told = dict(setting.split("=") for setting in line.decode().split()[1:])
-        url, key = told["NEXHEALTH_BASE_URL"], told["NEXHEALTH_API_KEY"]
+        settings = dict(setting.split("=") for setting in line.decode().split()[1:])
+        url, key = settings["NEXHEALTH_BASE_URL"], settings["NEXHEALTH_API_KEY"]
         for pinned, status in (("", 0), (version, 0), ("v3" if version == "v2" else "v2", 1)):
             checked = await nexhealth(
                 "check",

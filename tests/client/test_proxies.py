@@ -276,8 +276,8 @@ async def test_a_certificate_behind_the_proxy_is_verified(
 async def test_a_private_ca_is_trusted_by_file_or_context_only(
     sandbox: Sandbox, front: TLSFront, ca: PrivateCA
 ) -> None:
-    given: list[Path | str | ssl.SSLContext] = [ca.file, str(ca.file), ca.client_context()]
-    for at, trusted in enumerate(given):
+    value: list[Path | str | ssl.SSLContext] = [ca.file, str(ca.file), ca.client_context()]
+    for at, trusted in enumerate(value):
         async with NexHealth(sandbox.api_key, base_url=front.url, ssl=trusted) as nex:
             location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
             assert await location.patients.walk().count() == 5
@@ -308,18 +308,18 @@ def test_a_private_ca_is_added_to_the_systems(ca: PrivateCA) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [False, True, 7, unverified(), nameless(), "no/such/file.pem", "pyproject.toml"]
+    "value", [False, True, 7, unverified(), nameless(), "no/such/file.pem", "pyproject.toml"]
 )
-def test_unverifying_settings_are_refused(given: Any) -> None:
+def test_unverifying_settings_are_refused(value: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="ssl"):
-        NexHealth("a-key", ssl=given)
+        NexHealth("a-key", ssl=value)
 
 
 # What cannot work is refused
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "socks5://porter:s3cret@proxy.example.com:1080",
         "http://porter:s3cret@",
@@ -331,14 +331,14 @@ def test_unverifying_settings_are_refused(given: Any) -> None:
     ],
 )
 def test_an_invalid_proxy_is_refused_and_not_shown(
-    given: str, monkeypatch: pytest.MonkeyPatch
+    value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^proxy ") as caught:
-        NexHealth("a-key", proxy=given)
+        NexHealth("a-key", proxy=value)
     assert "s3cret" not in frames_with_locals(caught.value)
     assert "s3cret" not in str(caught.value)
-    if given:
-        monkeypatch.setenv("HTTPS_PROXY", given)
+    if value:
+        monkeypatch.setenv("HTTPS_PROXY", value)
         with pytest.raises(InvalidArgumentError, match="HTTPS_PROXY") as caught:
             NexHealth("a-key", trust_env=True)
         assert "s3cret" not in str(caught.value)

@@ -96,13 +96,13 @@ def edge(mocked: aioresponses) -> Iterator[Edge]:
 
 
 def session(**options: Any) -> NexHealth:
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "base_url": BASE,
         "retry": NO_RETRY,
         "subdomain": "demo",
         "location_id": 7,
     }
-    return NexHealth(KEY, **{**given, **options})
+    return NexHealth(KEY, **{**settings, **options})
 
 
 # What is sent

@@ -217,9 +217,9 @@ def test_every_property_has_a_field_of_its_type(schema: str, name: str) -> None:
             wrong.append(f"{key}: no field")
             continue
         kept = LEAVES.get(f"{name}.{key}")
-        wanted = [kept[0]] if kept else due(property_)
-        if leaves(field.type) not in wanted:
-            wrong.append(f"{key}: {field.type}, not {wanted}")
+        expected = [kept[0]] if kept else due(property_)
+        if leaves(field.type) not in expected:
+            wrong.append(f"{key}: {field.type}, not {expected}")
         if is_many(field.type) != (property_.get("type") == "array"):
             wrong.append(f"{key}: one or many")
     assert not wrong

@@ -140,24 +140,24 @@ def test_path_parameters_are_required() -> None:
 
 
 def test_a_subscription_to_onboardings_has_no_practice() -> None:
-    wanted = {"resource_type": "Onboarding", "event": "onboarding_created"}
-    assert planned(webhook_subscriptions.CREATE, V3, 3, **wanted).query == ()
+    body = {"resource_type": "Onboarding", "event": "onboarding_created"}
+    assert planned(webhook_subscriptions.CREATE, V3, 3, **body).query == ()
     with pytest.raises(InvalidArgumentError, match="no practice"):
         plan(
             webhook_subscriptions.CREATE,
             V3,
             ids=(3,),
-            arguments={**wanted, "subdomain": "demo"},
+            arguments={**body, "subdomain": "demo"},
         )
 
 
 def test_other_subscriptions_name_their_practice_in_the_query() -> None:
-    wanted = {"resource_type": "Patient", "event": "patient_created"}
-    call = planned(webhook_subscriptions.CREATE, V3, 3, **wanted)
+    body = {"resource_type": "Patient", "event": "patient_created"}
+    call = planned(webhook_subscriptions.CREATE, V3, 3, **body)
     assert call.query == (("subdomain", "demo"),)
     assert call.body == b'{"resource_type":"Patient","event":"patient_created"}'
     with pytest.raises(MissingScopeError):
-        planned(webhook_subscriptions.CREATE, V3, 3, subdomain=None, **wanted)
+        planned(webhook_subscriptions.CREATE, V3, 3, subdomain=None, **body)
 
 
 def test_v2_lists_the_subscriptions_of_all_practices() -> None:

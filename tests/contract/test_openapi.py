@@ -266,12 +266,12 @@ def check_kind(kind: Any, schema: dict[str, Any], where: str) -> None:
             check_kind(hints[name], resolved(one), f"{where}.{name}")
         return
     form = schema.get("format") if schema["type"] == "string" else None
-    wanted = SIMPLE[schema["type"], form if ("string", form) in SIMPLE else None]
+    expected = SIMPLE[schema["type"], form if ("string", form) in SIMPLE else None]
     plain = {get_origin(option) or option for option in options}
-    if wanted == {dict}:
+    if expected == {dict}:
         assert all("Mapping" in str(one) or one is dict for one in plain), where
     else:
-        assert plain & wanted, f"{where}: {plain} for {wanted}"
+        assert plain & expected, f"{where}: {plain} for {expected}"
 
 
 # Replies

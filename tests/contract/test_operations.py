@@ -158,12 +158,12 @@ async def test_a_method_calls_its_own_endpoint_with_its_identifiers(
     answer = method(*ids, **arguments)
     if inspect.isawaitable(answer):
         await answer
-    [(asked, passed, given)] = RECORDER.asked
+    [(asked, passed, identifiers)] = RECORDER.asked
     assert asked is endpoint, (
         f"{where(endpoint)} calls the row of {dotted_name(asked)}: mend the constant in its body"
     )
     assert dict(passed) == arguments
-    assert given == ids
+    assert identifiers == ids
 
 
 @each_endpoint

@@ -225,11 +225,13 @@ def test_an_omitted_filter_is_not_sent(
     assert (name, "false") in planned(endpoint, version, **more, **{name: False}).query
 
 
-@pytest.mark.parametrize("asked", [True, False, None])
-def test_creating_a_patient_is_safe_if_an_existing_one_may_be_returned(asked: object) -> None:
-    fields: dict[str, object] = {"first_name": "Ada", "return_existing_if_match": asked}
+@pytest.mark.parametrize("return_existing", [True, False, None])
+def test_creating_a_patient_is_safe_if_an_existing_one_may_be_returned(
+    return_existing: object,
+) -> None:
+    fields: dict[str, object] = {"first_name": "Ada", "return_existing_if_match": return_existing}
     made = planned(patients.CREATE, "v3.0.0", **fields)
-    assert made.safe is (asked is True)
+    assert made.safe is (return_existing is True)
     assert made.request(headers={}).fresh_connection is not made.safe
     assert not planned(patients.CREATE, "v2", first_name="Ada").safe
 
@@ -384,11 +386,11 @@ def test_a_filter_of_none_is_omitted(endpoint: Endpoint[object], version: str) -
     assert row is not None
     samples = {"start": NINE, "end": NINE, "start_date": TODAY, "days": 3, "subdomain": "demo"}
     needed = {*row.required, *row.path_from, *row.one_of[:1]}
-    given = {name: samples.get(name, 7) for name in needed}
+    text = {name: samples.get(name, 7) for name in needed}
     ids = [7] * (row.path.count("{") - len(row.path_from))
     unset = dict.fromkeys(name.removesuffix("[]") for name in row.filters)
-    full = planned(endpoint, version, *ids, **{**unset, "subdomain": None, **given})
-    assert sorted(full.query) == sorted(planned(endpoint, version, *ids, **given).query)
+    full = planned(endpoint, version, *ids, **{**unset, "subdomain": None, **text})
+    assert sorted(full.query) == sorted(planned(endpoint, version, *ids, **text).query)
 
 
 @pytest.mark.parametrize("options", [{}, dict.fromkeys(("per_page", "prefetch", "drift", "limit"))])
@@ -403,17 +405,17 @@ async def test_options_of_a_walk_may_be_none(options: dict[str, None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["2125550133", "+1 (212) 555-0133", "212.555.0133", "1-212-555-0133"]
+    "text", ["2125550133", "+1 (212) 555-0133", "212.555.0133", "1-212-555-0133"]
 )
-def test_a_phone_number_is_searched_as_ten_digits(given: str, recorder: ArgumentRecorder) -> None:
-    Patients(recorder).walk(phone_number=given)
+def test_a_phone_number_is_searched_as_ten_digits(text: str, recorder: ArgumentRecorder) -> None:
+    Patients(recorder).walk(phone_number=text)
     assert recorder.arguments == {"phone_number": "2125550133"}
 
 
-@pytest.mark.parametrize("given", ["555-0133", "", "22125550133", "212555013x"])
-def test_an_invalid_phone_number_is_refused(given: str, recorder: ArgumentRecorder) -> None:
+@pytest.mark.parametrize("text", ["555-0133", "", "22125550133", "212555013x"])
+def test_an_invalid_phone_number_is_refused(text: str, recorder: ArgumentRecorder) -> None:
     with pytest.raises(InvalidArgumentError, match="ten digits") as caught:
-        Patients(recorder).walk(phone_number=given)
+        Patients(recorder).walk(phone_number=text)
     assert recorder.arguments is None
     assert "555" not in str(caught.value)
 

@@ -50,7 +50,9 @@ def test_the_table_of_statuses_matches_the_example() -> None:
     assert len(named) > 10
     for name, status in named.items():
         kind = getattr(errors, name)
-        assert status == next(due for kinds, due in table if issubclass(kind, kinds)), name
+        assert status == next(expected for kinds, expected in table if issubclass(kind, kinds)), (
+            name
+        )
 
 
 @pytest.mark.parametrize("version", ["auto", "v3"])
@@ -61,14 +63,14 @@ def test_the_test_code_of_the_guide_runs(
     monkeypatch.delenv("NEXHEALTH_API_VERSION")
     code = blocks("testing.md")[nth]
     pytester.makepyfile(code)
-    due = len(re.findall(r"^(?:async )?def test_", code, re.MULTILINE))
-    assert due
+    expected = len(re.findall(r"^(?:async )?def test_", code, re.MULTILINE))
+    assert expected
     options: tuple[str, ...] = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
     # Starlette's test client wants another release of httpx than the other frameworks have.
     options += ("-W", "ignore:Using `httpx` with")
     scope = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     options += ("--nexhealth-version", version)
-    pytester.runpytest_subprocess(*options, *scope).assert_outcomes(passed=due)
+    pytester.runpytest_subprocess(*options, *scope).assert_outcomes(passed=expected)
 
 
 def test_every_fixture_and_helper_is_in_the_guide() -> None:

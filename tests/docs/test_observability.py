@@ -122,9 +122,9 @@ async def test_a_pull_within_a_budget_continues_later(
     names = block("budget=budget")
     assert await names["pull"](sandbox.subdomain, sandbox.location_id, None) == (40, None)
 
-    def smaller(**given: Any) -> Budget:
-        given["overall"] = 5
-        return Budget(**given)
+    def smaller(**limits: Any) -> Budget:
+        limits["overall"] = 5
+        return Budget(**limits)
 
     names["Budget"] = smaller
     with caplog.at_level(logging.WARNING, "clinic.nexhealth"):

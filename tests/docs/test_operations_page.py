@@ -44,7 +44,7 @@ def test_every_operation_is_on_the_page_once_with_all_its_facts() -> None:
         for version in [found[2]] if found[2] else ["v2", "v3"]:
             full = f"{noun}.{found[1]}"
             shown.append((version, full, request.strip("`"), replies[reply], safe))
-    due = [
+    expected = [
         (
             one.version,
             f"{one.resource}.{one.verb}",
@@ -55,7 +55,7 @@ def test_every_operation_is_on_the_page_once_with_all_its_facts() -> None:
         for one in operations()
         if one.resource != "authenticates"
     ]
-    assert sorted(shown) == sorted(due)
+    assert sorted(shown) == sorted(expected)
 
 
 def test_no_table_is_wider_than_four_short_columns() -> None:
@@ -85,11 +85,11 @@ def test_the_page_names_the_lists_that_the_api_filters_by_default() -> None:
             noun = line.removeprefix("### ")
         elif "may leave out records by itself" in line:
             shortened.add(noun)
-    asked = {
+    limits = {
         name
         for version in ("v2", "v3")
         for name in resources(version)
         if any(arguments.filters for arguments in facts(name, version).lists)
     }
-    assert {"patients", "appointments", "providers", "claims"} <= asked
-    assert shortened == asked
+    assert {"patients", "appointments", "providers", "claims"} <= limits
+    assert shortened == limits

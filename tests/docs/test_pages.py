@@ -171,15 +171,15 @@ def test_the_retry_rules_match_the_code(what: str, error: NexHealthError) -> Non
 def test_the_retry_options_have_the_documented_defaults() -> None:
     policy = RetryPolicy()
     rows = re.findall(r"^\| (`retry\..*?) \| (.*?) \|", TEXTS["retries"], re.MULTILINE)
-    told = {
+    documented = {
         name: float(value)
         for names, values in rows
         for name, value in zip(
             re.findall(r"retry\.(\w+)", names), re.findall(r"[0-9.]+", values), strict=True
         )
     }
-    assert len(told) == 6
-    assert told == {name: getattr(policy, name) for name in told}
+    assert len(documented) == 6
+    assert documented == {name: getattr(policy, name) for name in documented}
 
 
 def test_every_creation_can_be_settled_as_the_page_says() -> None:
@@ -215,9 +215,9 @@ REPAIRS: list[tuple[str, bytes, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("told", "sent", "read"), REPAIRS)
-def test_the_repairs_match_the_page(told: str, sent: bytes, read: object) -> None:
-    assert f"\n| {told} |" in TEXTS["decoding"]
+@pytest.mark.parametrize(("documented", "sent", "read"), REPAIRS)
+def test_the_repairs_match_the_page(documented: str, sent: bytes, read: object) -> None:
+    assert f"\n| {documented} |" in TEXTS["decoding"]
     patient, repaired = Codec().decode(Patient, b'{"id": 1, %s}' % sent)
     name = sent.split(b'"')[1].decode()
     assert getattr(patient, name) == read

@@ -85,8 +85,8 @@ async def test_locations_are_locations_and_have_their_practice() -> None:
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
         found = {location.id: location.subdomain async for location in nex.locations.walk()}
-        due = {practice.locations.ids[0]: practice.subdomain for practice in sandbox.practices}
-        assert found == due
+        expected = {practice.locations.ids[0]: practice.subdomain for practice in sandbox.practices}
+        assert found == expected
 
 
 async def test_a_capital_letter_in_a_subdomain_is_refused_before_anything_is_sent() -> None:

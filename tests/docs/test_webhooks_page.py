@@ -153,10 +153,12 @@ async def test_an_unknown_name_is_refused_and_a_new_one_is_given_as_a_pair(
             await nex.webhooks.ensure(URL, events, practices)
     pair = re.search(r'`\("(\w+)", "(\w+)"\)`', TEXT)
     assert pair
-    told = await nex.webhooks.ensure(URL, [(pair[1], pair[2])], [sandbox.subdomain], dry_run=True)
+    changes = await nex.webhooks.ensure(
+        URL, [(pair[1], pair[2])], [sandbox.subdomain], dry_run=True
+    )
     assert [
         (subscription.resource_type, subscription.event)
-        for subscription in told.created_subscriptions
+        for subscription in changes.created_subscriptions
     ] == [pair.groups()]
     assert not sandbox.world.webhook_endpoints.ids
 

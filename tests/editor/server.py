@@ -80,9 +80,9 @@ class Editor:
         """Return the errors in a text, each with the text of its line."""
         version = self._type(text)
         while True:
-            told = self._next()
-            shown = cast("Message", told.get("params"))
-            if told.get("method") != "textDocument/publishDiagnostics":
+            message = self._next()
+            shown = cast("Message", message.get("params"))
+            if message.get("method") != "textDocument/publishDiagnostics":
                 continue
             if shown["uri"] == self._uri and shown.get("version") == version:
                 found = cast("list[Message]", shown["diagnostics"])
@@ -107,21 +107,21 @@ class Editor:
         number = self._last
         self._send({"id": number, "method": method, "params": params})
         while number not in self._answers:
-            told = self._next()
-            if told.get("id") == number and "method" not in told:
-                assert "error" not in told, told["error"]
-                self._answers[number] = told.get("result")
+            message = self._next()
+            if message.get("id") == number and "method" not in message:
+                assert "error" not in message, message["error"]
+                self._answers[number] = message.get("result")
         return self._answers.pop(number)
 
     def _tell(self, method: str, params: object) -> None:
         self._send({"method": method, "params": params})
 
     def _next(self) -> Message:
-        told = self._told.get(timeout=SECONDS)
-        assert told is not None, "the language server ended"
-        if "id" in told and "method" in told:
-            self._send({"id": told["id"], "result": _reply(told)})
-        return told
+        message = self._told.get(timeout=SECONDS)
+        assert message is not None, "the language server ended"
+        if "id" in message and "method" in message:
+            self._send({"id": message["id"], "result": _reply(message)})
+        return message
 
     def _send(self, message: Mapping[str, object]) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()
@@ -139,16 +139,16 @@ class Editor:
         self._told.put(None)
 
 
-def _reply(told: Message) -> object:
+def _reply(message: Message) -> object:
     """Answer the requests of the server; the settings name the Python with the package."""
-    if told["method"] != "workspace/configuration":
+    if message["method"] != "workspace/configuration":
         return None
-    asked = cast("dict[str, list[dict[str, str]]]", told["params"])["items"]
+    items = cast("dict[str, list[dict[str, str]]]", message["params"])["items"]
     settings: dict[str, object] = {
         "python": {"pythonPath": sys.executable},
         "python.analysis": {"typeCheckingMode": "standard", "diagnosticMode": "openFilesOnly"},
     }
-    return [settings.get(one.get("section", "")) for one in asked]
+    return [settings.get(one.get("section", "")) for one in items]
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def test_completion_offers_only_public_names(editor: Editor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "text"),
     [
         ("location.patients.walk(in|active=False)", "Only inactive (True) or active (False) ones"),
         ("location.patients.create(first_n|ame='A')", "Some systems cut it off"),
@@ -92,8 +92,8 @@ def test_completion_offers_only_public_names(editor: Editor) -> None:
         ("Nex|Health", "A session with the NexHealth API"),
     ],
 )
-def test_hovering_shows_the_docstring(editor: Editor, line: str, told: str) -> None:
-    assert told in editor.shows(HEAD + line + "\n")
+def test_hovering_shows_the_docstring(editor: Editor, line: str, text: str) -> None:
+    assert text in editor.shows(HEAD + line + "\n")
 
 
 def test_hovering_over_a_method_shows_its_return_type(editor: Editor) -> None:
@@ -113,8 +113,8 @@ def test_hovering_over_a_method_shows_its_return_type(editor: Editor) -> None:
     ],
 )
 def test_errors_are_underlined(editor: Editor, line: str, complaint: str) -> None:
-    (told,) = editor.complains(HEAD + line + "\n")
-    assert complaint in told
+    (text,) = editor.complains(HEAD + line + "\n")
+    assert complaint in text
 
 
 def test_correct_code_is_not_underlined(editor: Editor) -> None:

@@ -222,16 +222,16 @@ def test_values_that_fit_no_column_are_null_and_kept_in_extra(
     model: type[Record], field: str, sent: str, kept: object
 ) -> None:
     raw = f'{{"id": 1, "{field}": {sent}}}'.encode()
-    odd, plain = rows(model, raw, b'{"id": 2}')
+    malformed, plain = rows(model, raw, b'{"id": 2}')
     if field == "payment_amount":
-        amount = odd["payment_amount_amount"]
-        assert (amount is None) is (odd["payment_amount_currency"] is None)
+        amount = malformed["payment_amount_amount"]
+        assert (amount is None) is (malformed["payment_amount_currency"] is None)
         assert amount == (kept and cast("dict[str, object]", kept)["amount"])
     else:
-        assert odd[field] == kept
+        assert malformed[field] == kept
     assert plain["_extra"] is None
     whole = kept is not None and kept != [1, None]
-    assert odd["_extra"] == (None if whole else f'{{"{field}":{sent}}}')
+    assert malformed["_extra"] == (None if whole else f'{{"{field}":{sent}}}')
 
 
 def test_a_malformed_nested_value_keeps_its_whole_field() -> None:
@@ -278,12 +278,13 @@ def test_bytes_that_are_not_utf8_are_kept_as_text() -> None:
 
 
 def test_values_made_by_a_hook_do_not_break_their_column() -> None:
-    odd = cast("Any", {"email": 5, "created_at": datetime(2026, 1, 1), "bio": "x", "balance": 1.5})  # noqa: DTZ001 - naive on purpose
-    record = Patient(id=1, **odd)
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - naive on purpose
+    malformed = cast("Any", {"email": 5, "created_at": naive, "bio": "x", "balance": 1.5})
+    record = Patient(id=1, **malformed)
     (row,) = table_of(Patient, [record]).to_pylist()
     columns = ["email", "created_at", "bio", "balance_amount", "balance_currency"]
     assert [row[name] for name in columns] == [None] * 5
-    assert set(json.loads(cast("str", row["_extra"]))) == set(odd)
+    assert set(json.loads(cast("str", row["_extra"]))) == set(malformed)
 
 
 def test_timestamps_are_the_same_instants_in_utc() -> None:

@@ -77,10 +77,10 @@ def check(model: type[Any], *raw: bytes) -> FastArrays | None:
     shard = Shard(resource="patients", version="v2", subdomain="demo")
     make = partial(Batch, shard=shard, model=model.__name__, records=tuple(records), raw=raw)
     table = table_of_batch(make(fast_arrow=found), pull="p")
-    wanted = table_of(model, records, raw, practice="demo", pull="p")
-    assert table.schema.equals(wanted.schema)
+    expected = table_of(model, records, raw, practice="demo", pull="p")
+    assert table.schema.equals(expected.schema)
     cast("Any", table).validate(full=True)
-    assert table.to_pylist() == wanted.to_pylist()
+    assert table.to_pylist() == expected.to_pylist()
     assert list(found.ids) == [getattr(record, "id", None) for record in records]
     return found
 

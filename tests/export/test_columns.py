@@ -40,8 +40,8 @@ def row(model: type[Any], raw: bytes, **options: Any) -> tuple[dict[str, object]
 @_EACH_MODEL
 def test_every_field_of_a_model_has_a_column_of_its_name(model: type[Record]) -> None:
     names = [column.name for column in fields_of(model)]
-    wanted = [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", model))]
-    assert sorted(names) == sorted(set(wanted) - {"canceled"})  # which `cancelled` follows
+    expected = [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", model))]
+    assert sorted(names) == sorted(set(expected) - {"canceled"})  # which `cancelled` follows
     assert not {PRACTICE.name, EXTRA.name, PULL.name} & set(names)
     assert columns_of(model) == (PRACTICE, *fields_of(model), EXTRA, PULL)
 

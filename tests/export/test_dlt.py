@@ -133,10 +133,10 @@ async def test_runs_load_everything_first_and_changes_later(
     async with scene(version, patients=30) as (sandbox, _):
         await run(pipeline, sandbox, version)
         for table in ("patients", "appointments", "providers"):
-            due = sorted(
+            expected = sorted(
                 id for practice in sandbox.practices for id in getattr(practice, table).ids
             )
-            assert ids(tmp_path, table) == due, table
+            assert ids(tmp_path, table) == expected, table
         now = format_timestamp(sandbox.clock.now())
         sandbox.patients.update(sandbox.patients.ids[3], last_name="Newly", updated_at=now)
         new = sandbox.patients.insert(0, created_at=now, updated_at=now)
@@ -144,8 +144,8 @@ async def test_runs_load_everything_first_and_changes_later(
         await run(pipeline, sandbox, version)
         assert all(request.param("updated_since") for request in sandbox.seen("GET", "/patients"))
         assert new in ids(tmp_path, "patients")
-        due = sorted(id for practice in sandbox.practices for id in practice.patients.ids)
-        assert ids(tmp_path, "patients") == due
+        expected = sorted(id for practice in sandbox.practices for id in practice.patients.ids)
+        assert ids(tmp_path, "patients") == expected
         with duckdb.connect(str(tmp_path / "practice.duckdb"), read_only=True) as db:
             db.execute("select count(*) from nexhealth.patients where last_name = 'Newly'")
             assert db.fetchone() == (1,)
@@ -253,15 +253,18 @@ def test_telemetry_is_switched_off_by_asking_for_a_source_and_not_by_importing()
         "ours.source(['patients'], version='v3'); print(before, os.environ[name])"
     )
     plain = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
-    for given, due in (({}, "None false"), ({"RUNTIME__DLTHUB_TELEMETRY": "true"}, "true true")):
+    for environment, expected in (
+        ({}, "None false"),
+        ({"RUNTIME__DLTHUB_TELEMETRY": "true"}, "true true"),
+    ):
         done = subprocess.run(  # noqa: S603 - our own words
             [sys.executable, "-c", program],
-            env={**plain, **given},
+            env={**plain, **environment},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.stdout.strip() == due, done.stderr
+        assert done.stdout.strip() == expected, done.stderr
 
 
 async def test_a_pipeline_keeps_its_origin(tmp_path: Path, pipeline: Any) -> None:

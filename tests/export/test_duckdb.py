@@ -183,13 +183,13 @@ async def test_a_struct_gains_missing_fields_and_keeps_the_others(tmp_path: Path
 
 async def test_json_that_duckdb_cannot_read_is_kept_as_a_json_string(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
-    odd = b'{"id":1,"guarantor":{"id":2},"unheard_of":1}'
-    batch = batch_of(shard_of(), [odd])
+    raw = b'{"id":1,"guarantor":{"id":2},"unheard_of":1}'
+    batch = batch_of(shard_of(), [raw])
     halved = Batch(
         shard=batch.shard,
         model=batch.model,
         records=batch.records,
-        raw=(odd.replace(b'"unheard_of":1', b'"unheard_of":"\\ud83d\\ude00","more":1e999'),),
+        raw=(raw.replace(b'"unheard_of":1', b'"unheard_of":"\\ud83d\\ude00","more":1e999'),),
     )
     async with opened(DuckDBTarget(path)) as target:
         await target.begin(plan_of(shard_of()))

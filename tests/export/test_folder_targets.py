@@ -30,8 +30,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def assert_true(kind: Kind, path: Path, sandbox: Any) -> None:
     for resource in RESOURCES[:-1]:
-        wanted = {name: ids for name, ids in truth(sandbox, resource).items() if ids}
-        assert ids_in(kind, path, resource) == wanted, resource
+        expected = {name: ids for name, ids in truth(sandbox, resource).items() if ids}
+        assert ids_in(kind, path, resource) == expected, resource
     assert len(ids_in(kind, path, "institutions")["institutions"]) == len(sandbox.practices)
 
 
@@ -158,8 +158,8 @@ async def test_files_and_directories_are_private(kind: Kind, tmp_path: Path) -> 
     finally:
         os.umask(old)
     for path in (tmp_path / "new", *(tmp_path / "new").rglob("*")):
-        wanted = 0o700 if path.is_dir() else 0o600
-        assert stat.S_IMODE(path.stat().st_mode) == wanted, path.name
+        expected = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == expected, path.name
 
 
 @EACH

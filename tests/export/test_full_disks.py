@@ -47,8 +47,8 @@ def _told(path: Path, *, most: int = 0, within: tuple[str, ...] = ()) -> str:
 
 def test_a_file_size_limit_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
-    told = _told(path, most=2_000_000)
-    assert "copy.duckdb cannot be written: the system allows no larger file" in told
+    message = _told(path, most=2_000_000)
+    assert "copy.duckdb cannot be written: the system allows no larger file" in message
     with duckdb.connect(str(path)) as db:
         assert db.execute("select count(*) from patients").fetchall()[0][0] > 0
 
@@ -59,8 +59,8 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path) -> None:
     within = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path))
     if shutil.which("unshare") is None or subprocess.run([*within, "true"], check=False).returncode:  # noqa: S603 - a tool of this machine
         pytest.skip("this machine mounts nothing for a test")
-    told = _told(tmp_path / "copy.duckdb", within=within)
-    assert "copy.duckdb cannot be written: the disk is full" in told
+    message = _told(tmp_path / "copy.duckdb", within=within)
+    assert "copy.duckdb cannot be written: the disk is full" in message
 
 
 @pytest.mark.parametrize(

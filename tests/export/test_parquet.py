@@ -47,18 +47,18 @@ def parts(path: Path) -> list[str]:
 async def test_a_folder_reads_as_one_table(tmp_path: Path) -> None:
     async with scene(practices=2, locations=2) as (sandbox, nex):
         await nex.bulk.copy(["patients"], to=ParquetTarget(tmp_path, part_rows=9), per_page=5)
-        wanted = sorted(
+        expected = sorted(
             (name, id) for name, ids in truth(sandbox, "patients").items() for id in ids if name
         )
     folder = tmp_path / "patients"
     sql = f"from read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
     found = cast("Any", duckdb.sql(f"select practice, _practice, id {sql}")).fetchall()
-    assert sorted((name, id) for name, _, id in found) == wanted
+    assert sorted((name, id) for name, _, id in found) == expected
     assert all(name == inside for name, inside, _ in found)
     table = ds.dataset(folder, partitioning="hive").to_table()
-    assert sorted(table["id"].to_pylist()) == sorted(id for _, id in wanted)
+    assert sorted(table["id"].to_pylist()) == sorted(id for _, id in expected)
     frame = pl.scan_parquet(folder, hive_partitioning=True).collect()
-    assert sorted(frame["id"].to_list()) == sorted(id for _, id in wanted)
+    assert sorted(frame["id"].to_list()) == sorted(id for _, id in expected)
     for path in folder.rglob("*.parquet"):
         assert pq.read_schema(path).remove_metadata().equals(schema_of(Patient))
 
@@ -164,8 +164,8 @@ async def test_a_file_with_many_row_groups_is_completed(
 async def test_ids_that_fit_no_column_are_tracked_too(tmp_path: Path) -> None:
     target = await opened(tmp_path)
     raw = b'{"id":%d}' % 2**70
-    odd = Batch(shard=SHARDS[0], model="Patient", records=(Patient(id=2**70),), raw=(raw,))
-    await target.write(odd, ShardState(records=1))
+    huge = Batch(shard=SHARDS[0], model="Patient", records=(Patient(id=2**70),), raw=(raw,))
+    await target.write(huge, ShardState(records=1))
     await target.settle(SHARDS[0], ShardState(status="done", records=1))
     assert list(await target.known(SHARDS[0].group)) == [2**70]
     await target.aclose()

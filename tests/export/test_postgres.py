@@ -273,10 +273,10 @@ async def test_a_database_that_does_not_exist_is_refused_at_once(
     )
 
 
-@pytest.mark.parametrize("given", ["address", "option", "environment", "file", "nowhere"])
+@pytest.mark.parametrize("source", ["address", "option", "environment", "file", "nowhere"])
 async def test_a_wrong_password_and_a_missing_one_are_distinguished(
     postgres_server: PostgresServer,
-    given: str,
+    source: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -284,7 +284,7 @@ async def test_a_wrong_password_and_a_missing_one_are_distinguished(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     url = postgres_server.url("postgres").replace("tester", "locked")
-    match given:
+    match source:
         case "address":
             url = url.replace("locked", f"locked:{SECRET}")
         case "option":
@@ -300,7 +300,7 @@ async def test_a_wrong_password_and_a_missing_one_are_distinguished(
         with pytest.raises(TargetError) as caught:
             await PostgresTarget(url).open()
     said = str(caught.value).partition("(database postgres) ")[2]
-    if given == "nowhere":
+    if source == "nowhere":
         assert said.startswith("refused the login: no password was given; set PGPASSWORD")
     else:
         assert said == "refused the login: the user or the password is wrong"

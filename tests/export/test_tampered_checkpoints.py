@@ -111,11 +111,11 @@ async def test_a_changed_checkpoint_deletes_no_file_outside_of_the_folder(
             victim = victim.with_name(f"{sandbox.location_id}-0000.parquet")
         victim.parent.mkdir()
         victim.write_bytes(b"somebody else's")
-        asked = len(sandbox.requests)
+        before = len(sandbox.requests)
         with pytest.raises(UsageError, match="choose another directory"):
             await nex.bulk.copy(to=kind.make(out), resume=True)
         assert victim.read_bytes() == b"somebody else's"
-        assert len(sandbox.requests) == asked
+        assert len(sandbox.requests) == before
 
 
 @pytest.mark.parametrize(

@@ -401,11 +401,11 @@ async def test_run_shard_completes_a_pull_with_any_queue(database: str, redis_ur
 async def test_a_shard_is_left_to_a_live_worker_and_taken_from_a_dead_one(
     database: str, redis_url: str
 ) -> None:
-    asked: list[str] = []
+    owners: list[str] = []
 
     async def lives(owner: str) -> bool:
-        asked.append(owner)
-        return len(asked) == 1
+        owners.append(owner)
+        return len(owners) == 1
 
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         progress = await fleet.nex.bulk.begin(["providers"], to=fleet.target)
@@ -421,7 +421,7 @@ async def test_a_shard_is_left_to_a_live_worker_and_taken_from_a_dead_one(
             for _ in range(3)
         ]
         assert [one.status for one in found] == ["busy", "done", "done"]
-        assert asked == ["other", "other"]
+        assert owners == ["other", "other"]
 
 
 def test_finished_and_waiting_shards_are_not_queued() -> None:

@@ -52,11 +52,11 @@ async def test_a_pull_is_begun_processed_and_reported_by_separate_processes(
 ) -> None:
     async with worker_group(database, redis_url, patients=60, practices=2) as fleet:
         queue = ("--queue", fleet.name)
-        status, pull, told = await _run(fleet, "pull", *_LISTS, *queue)
-        assert status == 0, told
-        assert "Queued" in told
-        status, text, told = await _run(fleet, "status", pull.strip(), *queue)
-        assert status == 0, told
+        status, pull, stderr = await _run(fleet, "pull", *_LISTS, *queue)
+        assert status == 0, stderr
+        assert "Queued" in stderr
+        status, text, stderr = await _run(fleet, "status", pull.strip(), *queue)
+        assert status == 0, stderr
         assert f"pull {pull.strip()}" in text
         assert "under way" in text
         fleet.sandbox.latency = 0.3
@@ -64,9 +64,9 @@ async def test_a_pull_is_begun_processed_and_reported_by_separate_processes(
         while not (await fleet.status()).of("reading"):
             await asyncio.sleep(0.05)
         worker.send_signal(signal.SIGINT)
-        status, _, told = await _said(worker)
-        assert status == 0, told
-        assert told.endswith("; stopped\n")
+        status, _, stderr = await _said(worker)
+        assert status == 0, stderr
+        assert stderr.endswith("; stopped\n")
         assert not (await fleet.status()).finished
         fleet.sandbox.latency = 0.0
         last = await _start(fleet, "work", *queue, "--takeover", "2")
@@ -78,9 +78,9 @@ async def test_a_pull_is_begun_processed_and_reported_by_separate_processes(
         assert status == 0
         assert ": done" in text
         assert "dead: " not in text
-        status, _, told = await _run(fleet, "pull", "--resume", *queue)
+        status, _, stderr = await _run(fleet, "pull", "--resume", *queue)
         assert status == 0
-        assert "Nothing is left" in told
+        assert "Nothing is left" in stderr
 
 
 async def test_an_abandoned_shard_is_named_and_gives_status_3(
@@ -94,8 +94,8 @@ async def test_an_abandoned_shard_is_named_and_gives_status_3(
         assert worker[0] == 0, worker
         said = "4 parts, 10 records, 1 failure (`nexhealth fleet status` tells why)"
         assert worker[2] == f"{said}; the queue is empty\n"
-        status, text, told = await _run(fleet, "status", *queue)
-        assert status == 3, told
+        status, text, stderr = await _run(fleet, "status", *queue)
+        assert status == 3, stderr
         assert "over, with parts given up" in text
         assert "  dead: procedures/sandbox-dental/-, 1 tries: Forbidden" in text
         assert "--resume" in text
@@ -105,27 +105,27 @@ async def test_an_unfinished_pull_is_kept_by_default(database: str, redis_url: s
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
-        status, out, told = await _run(fleet, "pull", "patients", *queue)
+        status, out, stderr = await _run(fleet, "pull", "patients", *queue)
         assert (status, out) == (2, "")
-        assert "a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done" in told
-        assert "after --resume if that finds nothing of it" in told
-        assert told.endswith("or give it up with --replace\n")
-        status, out, told = await _run(fleet, "pull", "patients", *queue, "--replace")
-        assert (status, out.strip()) == (0, (await fleet.status()).pull), told
+        assert "a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done" in stderr
+        assert "after --resume if that finds nothing of it" in stderr
+        assert stderr.endswith("or give it up with --replace\n")
+        status, out, stderr = await _run(fleet, "pull", "patients", *queue, "--replace")
+        assert (status, out.strip()) == (0, (await fleet.status()).pull), stderr
 
 
 async def test_a_status_without_redis_omits_the_queue(database: str, redis_url: str) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         assert (await _run(fleet, "pull", *_LISTS, "--queue", fleet.name))[0] == 0
-        status, text, told = await _run(fleet, "status", NEXHEALTH_REDIS="")
-        assert status == 0, told
+        status, text, stderr = await _run(fleet, "status", NEXHEALTH_REDIS="")
+        assert status == 0, stderr
         assert "under way" in text
         assert "dead" not in text.splitlines()[0]
-        assert "without --redis or NEXHEALTH_REDIS" in told
-        status, text, told = await _run(fleet, "status", "--queue", f"{fleet.name}-other")
-        assert status == 3, told
+        assert "without --redis or NEXHEALTH_REDIS" in stderr
+        status, text, stderr = await _run(fleet, "status", "--queue", f"{fleet.name}-other")
+        assert status == 3, stderr
         assert "dead" in text.splitlines()[0]
-        assert not told
+        assert not stderr
 
 
 async def test_a_narrow_terminal_shows_failures_and_names_what_it_omits(
@@ -134,10 +134,10 @@ async def test_a_narrow_terminal_shows_failures_and_names_what_it_omits(
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         queue = ("--queue", fleet.name)
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
-        status, text, told = await _run(fleet, "status", *queue, COLUMNS="40")
-        assert status == 0, told
+        status, text, stderr = await _run(fleet, "status", *queue, COLUMNS="40")
+        assert status == 0, stderr
         assert text.split("\n", 1)[0].split() == ["resource", "shards", "done", "dead", "failed"]
-        assert told == "(no room for reading, waiting, records, rejected)\n"
+        assert stderr == "(no room for reading, waiting, records, rejected)\n"
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ async def test_impossible_arguments_give_a_clear_error(
     database: str, redis_url: str, words: tuple[str, ...], more: dict[str, str], says: str
 ) -> None:
     async with worker_group(database, redis_url, patients=1, practices=1) as fleet:
-        status, out, told = await _run(fleet, *words, **more)
-    assert status == 2, told
-    assert says in " ".join(told.split())
-    assert "geheim" not in told
+        status, out, stderr = await _run(fleet, *words, **more)
+    assert status == 2, stderr
+    assert says in " ".join(stderr.split())
+    assert "geheim" not in stderr
     assert not out

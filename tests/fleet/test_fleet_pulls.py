@@ -347,11 +347,11 @@ async def test_an_unfinished_pull_is_discarded_only_on_request(
 ) -> None:
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         first = await fleet.begin(["patients", "procedures"])
-        asked = len(fleet.sandbox.requests)
+        before = len(fleet.sandbox.requests)
         with pytest.raises(UnfinishedPullError, match="a pull of 2 lists is unfinished") as caught:
             await fleet.begin(["providers"])
         assert "0 of 5 parts are done" in str(caught.value)
-        assert len(fleet.sandbox.requests) == asked
+        assert len(fleet.sandbox.requests) == before
         elsewhere = FleetQueue(url=fleet.redis, name=f"{fleet.name}-other")
         with pytest.raises(UnfinishedPullError, match="replace=True"):
             await fleet_pull(fleet.nex, ["providers"], to=fleet.target, redis=elsewhere)

@@ -23,12 +23,14 @@ async def _pulled(
     """Let workers read parts of a pull in turn."""
     target = PostgresTarget(url)
     progress = await nex.bulk.begin(["appointments"], to=target, since=since, compare=None)
-    due = list(shard_tasks(progress))
-    while due:
-        order = due.pop()
-        outcome = await run_shard(order.shard, target, nex, pull=order.pull, owner=f"w{len(due)}")
+    expected = list(shard_tasks(progress))
+    while expected:
+        order = expected.pop()
+        outcome = await run_shard(
+            order.shard, target, nex, pull=order.pull, owner=f"w{len(expected)}"
+        )
         assert outcome.status == "done", outcome
-        due += order.following(outcome)
+        expected += order.following(outcome)
     status = await fleet_status(to=target)
     assert status is not None
     assert status.finished
@@ -58,16 +60,18 @@ async def test_a_fleet_keeps_unreadable_records_and_reads_them_again(database: s
             kept = cast("Any", row)
             assert (kept[0], kept[1]) == (str(id), "cancelled_at")
             assert json.loads(kept[2])["cancelled_at"] == "yesterday"
-        for options, due in (((), 3), (("--allow-rejected", "known"), 3)):
+        for options, expected in (((), 3), (("--allow-rejected", "known"), 3)):
             ran = await nexhealth("fleet", "status", "--to", database, *options)
-            assert ran.status == due
-            told = f"{ran.out.decode()}{ran.err}"
-            assert "yesterday" not in told
-            assert f"rejected: {name}, 1 record" in told
+            assert ran.status == expected
+            output = f"{ran.out.decode()}{ran.err}"
+            assert "yesterday" not in output
+            assert f"rejected: {name}, 1 record" in output
         again = await _pulled(nex, database)
         assert again.rejected == {name: RejectedCount(total=1, new=0)}
-        for options, due in (((), 3), (("--allow-rejected", "known"), 0)):
-            assert (await nexhealth("fleet", "status", "--to", database, *options)).status == due
+        for options, expected in (((), 3), (("--allow-rejected", "known"), 0)):
+            assert (
+                await nexhealth("fleet", "status", "--to", database, *options)
+            ).status == expected
         table.update(id, cancelled_at=good["cancelled_at"], updated_at="2020-01-01T00:00:00.000Z")
         assert not (await _pulled(nex, database)).rejected
         assert id in await _ids(database)

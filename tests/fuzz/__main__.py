@@ -23,15 +23,15 @@ def main() -> int:
         sys.stderr.write("atheris is not installed; `nox -s fuzz` brings it where it exists\n")
         return 2
     names = engine.instrumented()
-    wanted = options.target or names
-    if unknown := sorted(set(wanted) - set(names)):
+    names_to_run = options.target or names
+    if unknown := sorted(set(names_to_run) - set(names)):
         sys.stderr.write(f"no such target: {', '.join(unknown)}; there are {', '.join(names)}\n")
         return 2
     folder = options.folder or Path(tempfile.mkdtemp(prefix="nexhealth-fuzz-"))
     seed = options.seed or random.SystemRandom().randrange(1, 2**31)
     sys.stdout.write(f"folder {folder}, seed {seed}\n")
     bad = 0
-    for name in wanted:
+    for name in names_to_run:
         outcome = engine.fuzz(name, folder, seconds=options.seconds, runs=options.runs, seed=seed)
         fell = "" if outcome.clean_exit else f", STOPPED: see {outcome.log}"
         sys.stdout.write(

@@ -81,24 +81,24 @@ class Feed:
         return among[self.number(len(among))]
 
 
-def judge(one: FuzzTarget, data: bytes, *, slowness: float = 1.0) -> None:
+def judge(fuzz_target: FuzzTarget, data: bytes, *, slowness: float = 1.0) -> None:
     """Run a target; raises `Finding` and nothing else.
 
     ``slowness`` is the factor by which instruments slow the code down.
     """
     started = time.thread_time()
     try:
-        one.run(data)
+        fuzz_target.run(data)
     except Finding:
         raise
     except NexHealthError as error:
         private(error)
     except Exception as error:  # noqa: BLE001 - whatever is raised is the finding
-        crash = Finding(_signature(one, error), "".join(traceback.format_exception(error)))
+        crash = Finding(_signature(fuzz_target, error), "".join(traceback.format_exception(error)))
         raise crash from None
     took = time.thread_time() - started
     if took > (_PATIENCE + _PATIENCE_PER_BYTE * len(data)) * slowness:
-        raise Finding(f"{one.name}: too slow", f"{took:.1f} s for {len(data)} bytes")
+        raise Finding(f"{fuzz_target.name}: too slow", f"{took:.1f} s for {len(data)} bytes")
 
 
 def private(error: BaseException) -> None:
@@ -118,12 +118,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if id(link) not in seen:
             seen.add(id(link))
             yield link
-            waiting += [one for one in (link.__cause__, link.__context__) if one is not None]
+            waiting += [
+                fuzz_target
+                for fuzz_target in (link.__cause__, link.__context__)
+                if fuzz_target is not None
+            ]
 
 
-def _signature(one: FuzzTarget, error: Exception) -> str:
+def _signature(fuzz_target: FuzzTarget, error: Exception) -> str:
     """Name a crash by the innermost line of the package in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
-    place = f"{Path(ours[-1].filename).name}:{ours[-1].name}" if ours else one.name
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].name}" if ours else fuzz_target.name
     return f"{type(error).__name__} from {place}"

@@ -81,13 +81,13 @@ def two_decoders_of_a_record(data: bytes) -> None:
         raise Finding("the tolerant decoder repairs what the fast one takes", f"{repairs}")
 
 
-def _difference(one: object, other: object, path: str) -> str:
+def _difference(first: object, second: object, path: str) -> str:
     """Return where two values differ, in type, offset or scale too."""
-    if type(one) is not type(other):
-        return f"{path}: {type(one).__name__} and {type(other).__name__}"
-    ours, theirs = _parts(one), _parts(other)
+    if type(first) is not type(second):
+        return f"{path}: {type(first).__name__} and {type(second).__name__}"
+    ours, theirs = _parts(first), _parts(second)
     if ours is None or theirs is None:
-        return "" if _exactly(one) == _exactly(other) else f"{path}: {type(one).__name__}"
+        return "" if _exactly(first) == _exactly(second) else f"{path}: {type(first).__name__}"
     if [name for name, _ in ours] != [name for name, _ in theirs]:
         return f"{path}: parts"
     found = (
@@ -151,7 +151,9 @@ def record_on_a_terminal(data: bytes) -> None:
     kind = feed.pick(_KINDS)
     # Only what splitting an envelope lets through reaches the command line.
     try:
-        split = [bytes(one) for one in msgspec.json.decode(b"[" + feed.rest + b"]", type=list[Raw])]
+        split = [
+            bytes(first) for first in msgspec.json.decode(b"[" + feed.rest + b"]", type=list[Raw])
+        ]
     except (ValueError, RecursionError):
         return
     table = TextTable(kind.columns, width=100, colour=False)

@@ -34,12 +34,14 @@ def _attrs(model: type[Record]) -> type[attrs.AttrsInstance]:
 @cache
 def documents() -> st.SearchStrategy[bytes]:
     """Draw JSON text in a server's style: repeated keys, NaN, lone surrogates, whitespace."""
-    names = st.sampled_from(_names()) | st.sampled_from(ODD).filter(lambda odd: odd[:1] == b'"')
+    names = st.sampled_from(_names()) | st.sampled_from(ODD).filter(lambda text: text[:1] == b'"')
     blank = st.sampled_from((b"", b"", b"", b" ", b"\r\n"))
 
     def members(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-        one = st.tuples(blank, names, blank, inner).map(lambda t: t[0] + t[1] + t[2] + b":" + t[3])
-        return st.lists(one, max_size=6).map(lambda parts: b"{" + b",".join(parts) + b"}")
+        target = st.tuples(blank, names, blank, inner).map(
+            lambda t: t[0] + t[1] + t[2] + b":" + t[3]
+        )
+        return st.lists(target, max_size=6).map(lambda parts: b"{" + b",".join(parts) + b"}")
 
     def several(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
         return st.lists(inner, max_size=4).map(lambda parts: b"[" + b",".join(parts) + b"]")
@@ -56,10 +58,10 @@ def documents() -> st.SearchStrategy[bytes]:
     return st.tuples(mark, values | members(values) | envelope).map(b"".join)
 
 
-def inputs(one: FuzzTarget) -> st.SearchStrategy[bytes]:
+def inputs(target: FuzzTarget) -> st.SearchStrategy[bytes]:
     """Draw inputs of a target; most are its seeds with a few mutations."""
-    choices = st.binary(min_size=one.choices, max_size=one.choices)
-    faults = st.tuples(st.sampled_from(one.seeds()), st.integers(0, 2**32), st.integers(0, 4))
+    choices = st.binary(min_size=target.choices, max_size=target.choices)
+    faults = st.tuples(st.sampled_from(target.seeds()), st.integers(0, 2**32), st.integers(0, 4))
     damaged = faults.map(lambda t: mutated(t[0], random.Random(t[1]), t[2]))
     built = st.tuples(choices, documents()).map(b"".join)
     return st.one_of(damaged, damaged, built, st.binary(max_size=200))

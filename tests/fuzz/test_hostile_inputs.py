@@ -25,20 +25,20 @@ _USUALLY = 60
 _MOST_SEEDS = 40
 
 
-def _searched(one: FuzzTarget) -> Callable[[], None]:
+def _searched(target: FuzzTarget) -> Callable[[], None]:
     """Search in one target; known defects are skipped."""
 
     @settings(
-        max_examples=_EXAMPLES.get(one.name, _USUALLY),
+        max_examples=_EXAMPLES.get(target.name, _USUALLY),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         # Explaining a failure would cost more than finding it.
         phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     )
-    @given(inputs(one))
+    @given(inputs(target))
     def search(data: bytes) -> None:
         try:
-            judge(one, data)
+            judge(target, data)
         except Finding as finding:
             if finding.signature not in OPEN:
                 raise

@@ -19,9 +19,9 @@ async def _server(answer: bytes) -> AsyncGenerator[str]:
     """Accept every login, and answer everything else with these bytes."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
         login = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(_LOGIN), _LOGIN)
-        writer.write(login if b"/authenticates" in asked else answer)
+        writer.write(login if b"/authenticates" in head else answer)
         await writer.drain()
         writer.close()
 

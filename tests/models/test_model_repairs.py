@@ -531,8 +531,8 @@ def test_threads_share_a_codec_but_not_their_repairs() -> None:
     codec = Codec()
 
     def work(number: int) -> tuple[Patient, tuple[str, ...]]:
-        odd = f',"bio":{{"city":{number}}}' if number % 2 else ""
-        return codec.decode(Patient, f'{{"id":{number}{odd}}}'.encode())
+        extra = f',"bio":{{"city":{number}}}' if number % 2 else ""
+        return codec.decode(Patient, f'{{"id":{number}{extra}}}'.encode())
 
     with ThreadPoolExecutor(8) as pool:
         for number, (made, repairs) in enumerate(pool.map(work, range(400))):

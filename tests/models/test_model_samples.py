@@ -177,9 +177,9 @@ def test_working_hours_keep_times_of_day_as_text() -> None:
 
 
 def test_absent_null_and_empty_lists_are_distinguished() -> None:
-    for data, wanted in (("{}", None), ('{"locations":null}', None), ('{"locations":[]}', ())):
+    for data, expected in (("{}", None), ('{"locations":null}', None), ('{"locations":[]}', ())):
         made, repairs = CODEC.structure_record(Provider, {"id": 1, **json.loads(data)})
-        assert made.locations == wanted
+        assert made.locations == expected
         assert repairs == ()
     made, repairs = CODEC.decode(Provider, b'{"id":1,"provider_requestables":null}')
     assert (made.provider_requestables, repairs) == ((), ())

@@ -141,8 +141,8 @@ def test_verifying_detects_a_balanced_swap() -> None:
 
 def scripted(*pages: SimulatedPage) -> tuple[NumberedPlan, Walked]:
     plan = NumberedPlan(per_page=2)
-    told = iter(pages)
-    return plan, drive(plan, lambda _: next(told))
+    responses = iter(pages)
+    return plan, drive(plan, lambda _: next(responses))
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_an_unknown_bound_is_omitted() -> None:
 def test_the_pivot_decides_independently_of_the_first_pass() -> None:
     first = [SimulatedPage([1, 2], 4), SimulatedPage([3, 4], 4)]
     plan = NumberedPlan(per_page=2, drift="verify", passes=1)
-    told = iter([*first, SimulatedPage([1, 2], 2)])
-    walked = drive(plan, lambda _: next(told))
+    responses = iter([*first, SimulatedPage([1, 2], 2)])
+    walked = drive(plan, lambda _: next(responses))
     assert walked.drifted is None
     assert walked.ids == [1, 2, 3, 4]
 
@@ -214,7 +214,7 @@ def test_an_id_first_seen_after_the_pivot_is_not_counted() -> None:
         [SimulatedPage([1, 2], 4), SimulatedPage([3, 7], 4)],
     )
     plan = NumberedPlan(per_page=2, drift="verify")
-    told = iter([*first, *passes[0], *passes[1]])
-    walked = drive(plan, lambda _: next(told))
+    responses = iter([*first, *passes[0], *passes[1]])
+    walked = drive(plan, lambda _: next(responses))
     assert walked.drifted is None
     assert len(walked.asked) == 6, "7 counts in the second pass only"

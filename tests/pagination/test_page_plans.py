@@ -151,10 +151,10 @@ def test_wrong_counts_never_lose_a_row_silently_or_loop(
 ) -> None:
     rows = list(range(total))
     size = min(cap, per_page)
-    told = iter(counts * 400)
+    responses = iter(counts * 400)
     walked = drive(
         NumberedPlan(per_page=per_page, drift=drift),
-        numbered(rows, cap=cap, count=lambda _: next(told)),
+        numbered(rows, cap=cap, count=lambda _: next(responses)),
         window=window,
         most=400,
     )
@@ -306,8 +306,8 @@ def cursor_page(n: int, following: object, *, more: object = True) -> SimulatedP
 
 def test_cursors_are_followed_until_the_server_reports_the_end() -> None:
     replies = [cursor_page(1, "a"), cursor_page(2, "b"), cursor_page(3, "c", more=False)]
-    told = iter(replies)
-    walked = drive(CursorPlan(per_page=9), lambda _: next(told), window=4)
+    responses = iter(replies)
+    walked = drive(CursorPlan(per_page=9), lambda _: next(responses), window=4)
     assert walked.ids == [1, 2, 3]
     assert walked.asked == [
         {"per_page": "9"},
@@ -333,9 +333,9 @@ def test_cursors_are_followed_until_the_server_reports_the_end() -> None:
     ids=["null", "empty", "number", "same", "circle", "text", "no flag", "no info", "empty info"],
 )
 def test_a_missing_cursor_is_an_error_and_not_the_end(pages: list[SimulatedPage]) -> None:
-    told = iter(pages)
+    responses = iter(pages)
     plan = CursorPlan(per_page=9)
-    assert drive(plan, lambda _: next(told)).ids == [id for page in pages for id in page.ids]
+    assert drive(plan, lambda _: next(responses)).ids == [id for page in pages for id in page.ids]
     assert isinstance(plan.failure, StalledCursorError)
 
 
@@ -343,9 +343,9 @@ def test_a_missing_cursor_is_an_error_and_not_the_end(pages: list[SimulatedPage]
 def test_an_empty_page_without_page_info_ends_with_a_warning(
     info: dict[str, object] | None,
 ) -> None:
-    told = iter([cursor_page(1, "a"), SimulatedPage([], page_info=info)])
+    responses = iter([cursor_page(1, "a"), SimulatedPage([], page_info=info)])
     plan = CursorPlan(per_page=9)
-    walked = drive(plan, lambda _: next(told))
+    walked = drive(plan, lambda _: next(responses))
     assert (walked.ids, plan.failure) == ([1], None)
     assert len(walked.warnings) == 1
 

@@ -47,13 +47,13 @@ class ActContext:
 
     @property
     def person(self) -> dict[str, Any]:
-        given = self.marks.given
+        sent = self.marks.given
         return {
             "provider_id": self.privacy_server.sandbox.providers.ids[0],
-            "first_name": given("first name"),
-            "last_name": given("last name"),
-            "email": given("email"),
-            "bio": {"date_of_birth": BORN, "phone_number": PHONE, "gender": given("gender")},
+            "first_name": sent("first name"),
+            "last_name": sent("last name"),
+            "email": sent("email"),
+            "bio": {"date_of_birth": BORN, "phone_number": PHONE, "gender": sent("gender")},
         }
 
     @property
@@ -76,13 +76,13 @@ async def open_context(
     retry: RetryPolicy = RETRY,
     **options: Any,
 ) -> AsyncGenerator[ActContext]:
-    given: dict[str, Any] = {
+    sent: dict[str, Any] = {
         "api_key": privacy_server.sandbox.api_key,
         "base_url": privacy_server.sandbox.url,
         "timeout": 5.0,
         **options,
     }
-    async with NexHealth(retry=retry, **given) as nex:
+    async with NexHealth(retry=retry, **sent) as nex:
         watch.thing(nex)
         yield ActContext(privacy_server=privacy_server, nex=nex, watch=watch, folder=folder)
         shared = nex._client.state

@@ -44,13 +44,13 @@ def _fail(mark: str) -> None:
 
 
 def _main() -> None:
-    given = json.loads(sys.argv[1])
-    folder = Path(given["folder"])
+    arguments = json.loads(sys.argv[1])
+    folder = Path(arguments["folder"])
     logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
     heard = io.StringIO()
     logging.getLogger().handlers[0].stream = heard  # type: ignore[attr-defined]  # it is a StreamHandler
     _watch_files(folder)
-    for command in given["commands"]:
+    for command in arguments["commands"]:
         os.umask(int(command.get("umask", "0o022"), 8))
         if "defect" in command:
             _fail(command["defect"])

@@ -37,9 +37,9 @@ async def _run(
 ) -> list[_Ran]:
     """Run commands in one process, with debug logging and asyncio's debug mode."""
     folder.mkdir()  # noqa: ASYNC240 - nobody else waits
-    given = json.dumps({"folder": str(folder), "commands": commands})
+    arguments = json.dumps({"folder": str(folder), "commands": commands})
     ran = await nexhealth(
-        given,
+        arguments,
         sandbox=privacy_server.sandbox,
         command=(sys.executable, "-m", "tests.privacy.run_commands"),
         PYTHONASYNCIODEBUG="1",
@@ -57,7 +57,7 @@ async def test_only_the_output_contains_data(
     folder, mark = tmp_path / "out", privacy_server.marks.given("an option's value")
     pull = ["pull", "patients", "-o", str(folder / "patients.jsonl")]
     table = [*pull, "--format", "table"]
-    told: list[dict[str, object]] = [
+    commands: list[dict[str, object]] = [
         {"arguments": ["check"]},
         {"arguments": ["practices"]},
         {"arguments": pull, "umask": "0o000"},
@@ -70,13 +70,13 @@ async def test_only_the_output_contains_data(
         {"arguments": ["check", "--api-key", privacy_server.sandbox.api_key]},
         {"arguments": pull, "defect": privacy_server.marks.sent("defect")},
     ]
-    done = await _run(privacy_server, folder, *told)
+    done = await _run(privacy_server, folder, *commands)
     assert [one.status for one in done] == [0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 1]
-    for command, ran in zip(told, done, strict=True):
+    for command, ran in zip(commands, done, strict=True):
         watch.doing = " ".join(map(str, command["arguments"]))  # type: ignore[call-overload]  # a list
         watch.text("stderr", ran.err)
         # What a key sees is what these two are asked for.
-        shown = command in told[:2]
+        shown = command in commands[:2]
         watch.text("stdout", "" if shown else ran.out)
         assert not {kind for kind, _ in privacy_server.marks.found(ran.out)} & {"secret", "given"}
         watch.text("log", ran.log)

@@ -364,14 +364,17 @@ def test_no_frame_holds_a_key_when_another_argument_is_refused(wrong: str) -> No
     marks = Sentinels()
     watch = SentinelScanner(marks, doing=wrong)
     key = marks.of("secret", "key")
-    given: dict[str, Any] = {"api_key": key, wrong: {"preload": ["x"], "key": None}.get(wrong, "?")}
-    given.pop("key", None)
+    settings: dict[str, Any] = {
+        "api_key": key,
+        wrong: {"preload": ["x"], "key": None}.get(wrong, "?"),
+    }
+    settings.pop("key", None)
     if wrong == "key":
-        given["api_key"] = f"Bearer {key}"
+        settings["api_key"] = f"Bearer {key}"
     if wrong == "user_agent":
-        given[wrong] = "\n"
+        settings[wrong] = "\n"
     with pytest.raises(NexHealthError) as caught:
-        NexHealth(**given)
+        NexHealth(**settings)
     watch.error(caught.value)
     watch.clean()
 

@@ -42,18 +42,18 @@ class MarkedClient(Client):
     """Offset between appointments, so that they do not overlap."""
 
     def _plan(self, endpoint: Any, arguments: Mapping[str, Any], ids: Any) -> Any:
-        given: dict[str, object] = {}
+        fields: dict[str, object] = {}
         MarkedClient.days += "start_time" in arguments
         for name, value in arguments.items():
             marked = isinstance(value, str) and name in _FREE_TEXT and endpoint.verb != "walk"
-            given[name] = self.marks.given(f"{endpoint.resource} {name}") if marked else value
+            fields[name] = self.marks.given(f"{endpoint.resource} {name}") if marked else value
             if name == "name":  # of a kind of appointment, which must be unlike all others
-                given[name] = f"{value} {next(self.numbers)}"
+                fields[name] = f"{value} {next(self.numbers)}"
             if isinstance(value, datetime):
-                given[name] = value + timedelta(days=self.days)
+                fields[name] = value + timedelta(days=self.days)
             if name == "file":
-                given[name] = self.marks.given("content").encode()
-        return super()._plan(endpoint, given, ids)
+                fields[name] = self.marks.given("content").encode()
+        return super()._plan(endpoint, fields, ids)
 
 
 def mark_writes(nex: NexHealth, marks: Sentinels) -> None:

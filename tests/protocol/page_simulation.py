@@ -54,9 +54,9 @@ def numbered(
     """Serve a list by page numbers, with at most ``cap`` rows a page."""
 
     def answer(ask: PageRequest) -> SimulatedPage:
-        wanted = dict(ask.pairs)
-        size = min(cap, int(wanted["per_page"]))
-        start = (int(wanted["page"]) - 1) * size
+        query = dict(ask.pairs)
+        size = min(cap, int(query["per_page"]))
+        start = (int(query["page"]) - 1) * size
         return SimulatedPage(list(rows[start : start + size]), count(len(rows)))
 
     return answer

@@ -25,7 +25,7 @@ CURSOR = PlannedCall(
 
 
 @pytest.mark.parametrize(
-    ("asked", "ignored", "harm"),
+    ("call", "ignored", "harm"),
     [
         (PATIENTS, {"inactive"}, {"inactive"}),
         (PATIENTS, {"include"}, {"include"}),
@@ -45,6 +45,6 @@ CURSOR = PlannedCall(
     ],
 )
 def test_only_significant_sent_parameters_count(
-    asked: PlannedCall, ignored: set[str], harm: set[str]
+    call: PlannedCall, ignored: set[str], harm: set[str]
 ) -> None:
-    assert significant_ignored_params(asked, frozenset(ignored)) == harm
+    assert significant_ignored_params(call, frozenset(ignored)) == harm

@@ -102,9 +102,9 @@ def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, po
         elif step == "wait":
             now += seconds
         ends = sorted(end for one in gone if (end := one.free_at(1.0)) > now)
-        due = now if len(ends) < limit else ends[len(ends) - limit]
-        assert log.earliest(OTHER, now) == due
-        assert log.earliest(OTHER, now) == due
+        earliest = now if len(ends) < limit else ends[len(ends) - limit]
+        assert log.earliest(OTHER, now) == earliest
+        assert log.earliest(OTHER, now) == earliest
 
 
 @pytest.mark.parametrize(

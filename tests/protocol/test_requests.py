@@ -127,20 +127,20 @@ def test_any_text_survives_the_round_trip(text: str) -> None:
 def test_any_parameters_of_a_free_call_survive_the_round_trip(
     params: dict[str, str | list[str]],
 ) -> None:
-    due: list[tuple[str, str]] = []
+    expected: list[tuple[str, str]] = []
     for name, value in params.items():
         if isinstance(value, list):
-            due += [(f"{name.removesuffix('[]')}[]", item) for item in value]
+            expected += [(f"{name.removesuffix('[]')}[]", item) for item in value]
         else:
-            due.append((name, value))
+            expected.append((name, value))
     try:
-        json.dumps(due, ensure_ascii=False).encode()
+        json.dumps(expected, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         with pytest.raises(InvalidArgumentError):
             raw_call("GET", "/patients", params=params)
         return
     made = raw_call("GET", "/patients", params=params)
-    assert (sent(made) if due else []) == due
+    assert (sent(made) if expected else []) == expected
 
 
 @settings(max_examples=80, deadline=None)

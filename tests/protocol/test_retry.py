@@ -119,13 +119,15 @@ TABLE: list[tuple[str, NexHealthError, tuple[type[object], ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "due"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
-def test_the_table_of_decisions(error: NexHealthError, due: tuple[type[object], ...]) -> None:
+@pytest.mark.parametrize(
+    ("error", "decisions"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
+def test_the_table_of_decisions(error: NexHealthError, decisions: tuple[type[object], ...]) -> None:
     got = tuple(
         type(decide(error, safe=safe, attempt=attempt, policy=POLICY, random_fraction=0.5))
         for safe, attempt in product((True, False), (1, 3))
     )
-    assert got == due
+    assert got == decisions
 
 
 def subclasses(kind: type[NexHealthError]) -> set[type[NexHealthError]]:
@@ -133,12 +135,12 @@ def subclasses(kind: type[NexHealthError]) -> set[type[NexHealthError]]:
 
 
 def test_the_table_is_complete() -> None:
-    asked = {type(error) for _, error, _ in TABLE}
+    covered = {type(error) for _, error, _ in TABLE}
     abstract = {"NexHealthError", "UsageError", "APIConnectionError", "APIError"}
     beyond_calls = {"DoubleBookedError", "InvalidWebhookError"}
     beyond_calls |= {"OriginError", "PartialPullError", "TargetError", "UnfinishedPullError"}
     ours = {kind for kind in subclasses(NexHealthError) if kind.__module__ == errors.__name__}
-    assert {kind.__name__ for kind in ours - asked} == abstract | beyond_calls
+    assert {kind.__name__ for kind in ours - covered} == abstract | beyond_calls
 
 
 @pytest.mark.parametrize("error", [row[1] for row in TABLE], ids=[row[0] for row in TABLE])

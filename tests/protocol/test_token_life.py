@@ -91,16 +91,16 @@ def test_exp_less_iat_is_the_lifetime(issued: int, seconds: int) -> None:
 def test_renewal_precedes_the_last_use_and_that_precedes_expiry(
     lifetime: float, renew_at: float, dead_at: float
 ) -> None:
-    one = token(lifetime)
-    assert one.refresh_at - one.requested_at == pytest.approx(renew_at)
-    assert one.expires_at - one.requested_at == pytest.approx(dead_at)
+    made = token(lifetime)
+    assert made.refresh_at - made.requested_at == pytest.approx(renew_at)
+    assert made.expires_at - made.requested_at == pytest.approx(dead_at)
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.floats(1, DAY))
 def test_a_token_of_any_lifetime_can_be_used(lifetime: float) -> None:
-    one = token(lifetime)
-    assert one.requested_at < one.refresh_at < one.expires_at < one.requested_at + lifetime
+    made = token(lifetime)
+    assert made.requested_at < made.refresh_at < made.expires_at < made.requested_at + lifetime
 
 
 @pytest.mark.parametrize(

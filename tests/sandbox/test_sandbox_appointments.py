@@ -278,8 +278,8 @@ async def test_includes_and_descriptors(wire: Wire) -> None:
     ids = list(wire.sandbox.practice.descriptors.ids[:2])
     made = (await book(wire, descriptor_ids=ids)).data["appt"]
     path = f"/appointments/{made['id']}"
-    wanted = ["patient", "guarantor", "descriptors", "booking_details", "operatory"]
-    query = [("include[]", one) for one in [*wanted, "procedures", "appointment_type"]]
+    includes = ["patient", "guarantor", "descriptors", "booking_details", "operatory"]
+    query = [("include[]", one) for one in [*includes, "procedures", "appointment_type"]]
     row = (await wire.get(path, query, scope="subdomain")).data
     assert row["patient"]["id"] == made["patient_id"]
     assert "guarantor" in row["patient"]

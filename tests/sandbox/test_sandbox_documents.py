@@ -60,8 +60,8 @@ async def test_a_coverage_points_to_a_plan(v3: Wire) -> None:
     assert single.data["subscriber"]["id"] == patient_id
     v3.sandbox.practice.insurance_coverages.update(coverage["id"], active=False)
     assert (await v3.get("/insurance_coverages", {"patient_id": patient_id})).rows == []
-    asked = {"patient_id": patient_id, "active": "false"}
-    assert (await v3.get("/insurance_coverages", asked)).ids == [coverage["id"]]
+    query = {"patient_id": patient_id, "active": "false"}
+    assert (await v3.get("/insurance_coverages", query)).ids == [coverage["id"]]
 
 
 async def test_plans_in_both_versions(wire: Wire) -> None:
@@ -92,8 +92,8 @@ async def test_treatment_plans_and_notes(v3: Wire) -> None:
 
 
 async def test_procedures_by_dates(v3: Wire) -> None:
-    asked = {"started_after": "2026-01-01", "started_before": "2026-03-31", "per_page": 100}
-    rows = (await v3.get("/procedures", asked)).rows
+    query = {"started_after": "2026-01-01", "started_before": "2026-03-31", "per_page": 100}
+    rows = (await v3.get("/procedures", query)).rows
     assert rows
     assert all("2026-01-01" <= row["start_date"] <= "2026-03-31" for row in rows)
 
@@ -116,11 +116,11 @@ async def test_webhooks_are_created_updated_and_deleted(wire: Wire) -> None:
         path = f"/webhook_endpoints/{made.data['id']}"
         off = await caller.call("PATCH", path, scope=None, json={"active": False})
         assert off.data["active"] is False
-        asked = {"active": "false"}
-        assert (await caller.get("/webhook_endpoints", asked, scope=None)).ids == [made.data["id"]]
-        wanted = {"resource_type": "Payment", "event": "payment_insertion"}
+        query = {"active": "false"}
+        assert (await caller.get("/webhook_endpoints", query, scope=None)).ids == [made.data["id"]]
+        body = {"resource_type": "Payment", "event": "payment_insertion"}
         one = await caller.call(
-            "POST", f"{path}/webhook_subscriptions", scope="subdomain", json=wanted
+            "POST", f"{path}/webhook_subscriptions", scope="subdomain", json=body
         )
         assert one.status == 201
         assert "version" not in one.data
@@ -129,8 +129,8 @@ async def test_webhooks_are_created_updated_and_deleted(wire: Wire) -> None:
         at = f"{path}/webhook_subscriptions/{one.data['id']}"
         stopped = await caller.call("PATCH", at, scope="subdomain", json={"active": False})
         assert stopped.data["active"] is False
-        asked = {"resource_type": "Payment"}
-        listed = await caller.get(f"{path}/webhook_subscriptions", asked, scope=None)
+        query = {"resource_type": "Payment"}
+        listed = await caller.get(f"{path}/webhook_subscriptions", query, scope=None)
         assert listed.ids == [one.data["id"]]
         gone = await caller.call("DELETE", at, scope=None)
         assert (gone.status, gone.body) == (204, b"")
@@ -155,9 +155,9 @@ async def test_invalid_subscriptions_are_rejected(v3: Wire, wrong: dict[str, str
 
 
 async def test_onboardings(v3: Wire) -> None:
-    wanted = {"onboarding": {"institution_name": "One", "emr_name": "opendental"}}
-    await v3.call("POST", "/onboardings", scope=None, json=wanted)
-    made = await v3.call("POST", "/onboardings", scope=None, json=wanted)
+    body = {"onboarding": {"institution_name": "One", "emr_name": "opendental"}}
+    await v3.call("POST", "/onboardings", scope=None, json=body)
+    made = await v3.call("POST", "/onboardings", scope=None, json=body)
     assert made.status == 201
     path = f"/onboardings/{made.data['id']}"
     assert (await v3.get(path, scope=None)).data["status"] == "in_progress"

@@ -41,8 +41,8 @@ async def test_faults_wait_for_their_path_and_method(wire: Wire) -> None:
     wire.sandbox.fail_next(504, method="post")
     wire.sandbox.fail_next(401, path="/authenticates")
     assert (await wire.get("/patients")).status == 200
-    one = f"/patients/{wire.sandbox.patients.ids[0]}"
-    assert (await wire.get(one, scope="subdomain")).status == 502
+    path = f"/patients/{wire.sandbox.patients.ids[0]}"
+    assert (await wire.get(path, scope="subdomain")).status == 502
     assert (await wire.call("POST", "/patients", json={})).status == 504
     reply = await wire.call("POST", "/authenticates", headers={"Authorization": "x"})
     assert (reply.status, wire.sandbox.logins) == (401, 1)
@@ -52,12 +52,12 @@ async def test_faults_wait_for_their_path_and_method(wire: Wire) -> None:
 async def test_faults_wait_for_the_parameters_named(wire: Wire) -> None:
     wire.sandbox.fail_next(502, path="/patients?page=2&inactive=false")
     wire.sandbox.fail_next(504, path="/patients/{id}?include[]=upcoming_appts")
-    one = f"/patients/{wire.sandbox.patients.ids[0]}"
-    assert (await wire.get(one, scope="subdomain")).status == 200
-    asked = [{"page": "1"}, {"page": "2"}, {"page": "2", "inactive": "false"}]
-    statuses = [(await wire.get("/patients", query)).status for query in asked]
+    path = f"/patients/{wire.sandbox.patients.ids[0]}"
+    assert (await wire.get(path, scope="subdomain")).status == 200
+    queries = [{"page": "1"}, {"page": "2"}, {"page": "2", "inactive": "false"}]
+    statuses = [(await wire.get("/patients", query)).status for query in queries]
     assert statuses == [200, 200, 502]
-    reply = await wire.get(one, {"include[]": "upcoming_appts"}, scope="subdomain")
+    reply = await wire.get(path, {"include[]": "upcoming_appts"}, scope="subdomain")
     assert (reply.status, len(wire.sandbox.faults)) == (504, 0)
 
 
@@ -278,8 +278,8 @@ async def test_a_defect_becomes_a_500_and_is_logged_once(caplog: pytest.LogCaptu
                 with pytest.raises(ServerError):
                     await location.patients.walk().count()
         assert [request.status for request in sandbox.seen("GET")] == [500] * 6
-    told = [record for record in caplog.records if record.name == "nexhealth_async.sandbox"]
-    assert [one.exc_info and one.exc_info[0] for one in told] == [ZeroDivisionError]
+    log_records = [record for record in caplog.records if record.name == "nexhealth_async.sandbox"]
+    assert [path.exc_info and path.exc_info[0] for path in log_records] == [ZeroDivisionError]
 
 
 @pytest.mark.parametrize("turns", range(6))

@@ -59,10 +59,10 @@ async def test_payments_are_accepted_and_written_later(v3: Wire) -> None:
     payment = {"patient_id": patient_id, "amount": -25.5, "transaction_id": "T-1"}
     accepted = await v3.post("/payments", {"payment": payment})
     assert (accepted.status, accepted.body) == (202, b"")
-    asked = {"transaction_id": "T-1"}
-    assert (await v3.get("/payments", asked)).rows == []
+    query = {"transaction_id": "T-1"}
+    assert (await v3.get("/payments", query)).rows == []
     assert v3.sandbox.sync() == 1
-    (row,) = (await v3.get("/payments", asked)).rows
+    (row,) = (await v3.get("/payments", query)).rows
     assert row["foreign_id"]
     assert row["payment_amount"] == {"amount": "-25.50", "currency": "USD"}
     assert await ledger_of(v3, patient_id) == before - Decimal("25.5")
@@ -170,12 +170,12 @@ async def test_deletions_are_listed_on_request(v3: Wire) -> None:
 async def test_includes_of_claims_and_charges(v3: Wire) -> None:
     claim_id = v3.sandbox.practice.claims.ids[0]
     names = ("patient", "provider", "guarantor", "charges", "charge_payouts")
-    asked = [("include[]", name) for name in names]
-    claim = (await v3.get(f"/claims/{claim_id}", asked, scope="subdomain")).data
+    query = [("include[]", name) for name in names]
+    claim = (await v3.get(f"/claims/{claim_id}", query, scope="subdomain")).data
     (charge,) = claim["charges"]
     assert claim["charge_payouts"][0]["charge_id"] == charge["id"]
-    asked = [("include[]", one) for one in ("claims", "claim_payouts", "totals", "procedure")]
-    shown = (await v3.get(f"/charges/{charge['id']}", asked, scope="subdomain")).data
+    query = [("include[]", one) for one in ("claims", "claim_payouts", "totals", "procedure")]
+    shown = (await v3.get(f"/charges/{charge['id']}", query, scope="subdomain")).data
     assert [one["id"] for one in shown["claims"]] == [claim_id]
     assert shown["procedure"]["id"] == charge["procedure_id"]
     listed = await v3.get("/charges", [*EVER.items(), ("include[]", "claim_payouts")])
@@ -198,12 +198,12 @@ async def test_types_schedules_and_plans(v3: Wire) -> None:
     assert (await v3.get(f"/adjustment_types/{kind}", scope="subdomain")).data["name"]
     schedule = (await v3.get("/fee_schedules")).ids[0]
     fees = (await v3.get("/fee_schedule_procedures", {"fee_schedule_id": schedule})).rows
-    asked = [("include[]", "procedure_fees")]
-    shown = (await v3.get(f"/fee_schedules/{schedule}", asked, scope="subdomain")).data
+    query = [("include[]", "procedure_fees")]
+    shown = (await v3.get(f"/fee_schedules/{schedule}", query, scope="subdomain")).data
     assert [one["code"] for one in shown["procedure_fees"]] == [fee["code"] for fee in fees]
     plan = (await v3.get("/payment_plans")).rows[0]
-    asked = [("include[]", "patient")]
-    single = (await v3.get(f"/payment_plans/{plan['id']}", asked, scope=None)).data
+    query = [("include[]", "patient")]
+    single = (await v3.get(f"/payment_plans/{plan['id']}", query, scope=None)).data
     assert single["patient"]["id"] == plan["patient_id"]
 
 

@@ -34,9 +34,9 @@ async def test_page_beyond_the_end_is_empty(wire: Wire) -> None:
     assert reply.json["count"] == 25
 
 
-@pytest.mark.parametrize("asked", [{"page": 0}, {"per_page": 0}, {"page": "x"}])
-async def test_invalid_page_numbers_are_rejected(wire: Wire, asked: dict[str, object]) -> None:
-    assert (await wire.get("/patients", dict(asked))).status == 400
+@pytest.mark.parametrize("query", [{"page": 0}, {"per_page": 0}, {"page": "x"}])
+async def test_invalid_page_numbers_are_rejected(wire: Wire, query: dict[str, object]) -> None:
+    assert (await wire.get("/patients", dict(query))).status == 400
 
 
 async def test_page_size_is_cut_silently(dial: Dial) -> None:

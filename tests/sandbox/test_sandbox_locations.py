@@ -92,10 +92,10 @@ async def test_procedures(wire: Wire) -> None:
 
 async def test_recalls_and_document_types(wire: Wire) -> None:
     down = await wire.get("/patient_recalls", {"sort": "-date_due", "per_page": 300})
-    due = [row["date_due"] for row in down.rows]
-    assert due == sorted(due, reverse=True)
+    due_dates = [row["date_due"] for row in down.rows]
+    assert due_dates == sorted(due_dates, reverse=True)
     assert down.rows[0]["recall_type"]["interval_unit"] == "M"
-    after = await wire.get("/patient_recalls", {"due_after": due[1], "per_page": 300})
+    after = await wire.get("/patient_recalls", {"due_after": due_dates[1], "per_page": 300})
     assert after.json["count"] == 2
     path = f"/patient_recalls/{down.ids[0]}"
     assert (await wire.get(path, scope="subdomain")).data == down.rows[0]

@@ -131,7 +131,7 @@ async def test_sort(wire: Wire) -> None:
 
 
 async def test_includes_are_absent_by_default(wire: Wire) -> None:
-    wanted = [
+    includes = [
         "upcoming_appts",
         "last_visited_appointment",
         "procedures",
@@ -146,13 +146,13 @@ async def test_includes_are_absent_by_default(wire: Wire) -> None:
     id = wire.sandbox.patients.ids[1]
     plain = await wire.get(f"/patients/{id}", scope="subdomain")
     assert set(plain.data) == OBSERVED
-    query = [("include[]", one) for one in wanted]
+    query = [("include[]", one) for one in includes]
     full = await wire.get(f"/patients/{id}", query, scope="subdomain")
-    assert set(full.data) == OBSERVED | set(wanted)
+    assert set(full.data) == OBSERVED | set(includes)
     assert [one["patient_id"] for one in full.data["procedures"]] == [id, id]
     assert full.data["insurance_coverages"][0]["plan"]["name"]
     (row,) = (await wire.get("/patients", [*query, ("per_page", 1)])).rows
-    assert set(row) == OBSERVED | set(wanted)
+    assert set(row) == OBSERVED | set(includes)
 
 
 async def test_upcoming_appointments_are_short(wire: Wire) -> None:

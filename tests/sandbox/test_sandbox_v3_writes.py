@@ -14,8 +14,8 @@ from tests.sandbox.raw_client import Row, Wire
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
 
 
-async def start(dial: Dial, **given: Any) -> Wire:
-    return (await dial(Sandbox(clock=Clock(NOW), appointments=0, **given))).as_v3()
+async def start(dial: Dial, **settings: Any) -> Wire:
+    return (await dial(Sandbox(clock=Clock(NOW), appointments=0, **settings))).as_v3()
 
 
 def newcomer(sandbox: Sandbox, **more: object) -> Row:
@@ -45,8 +45,8 @@ def visit(sandbox: Sandbox, at: str = "2026-06-02T14:00:00Z", **more: object) ->
 
 
 async def test_found_or_created(v3: Wire) -> None:
-    asked = newcomer(v3.sandbox, return_existing_if_match=True)
-    made, met = await v3.post("/patients", asked), await v3.post("/patients", asked)
+    query = newcomer(v3.sandbox, return_existing_if_match=True)
+    made, met = await v3.post("/patients", query), await v3.post("/patients", query)
     assert (made.status, met.status) == (201, 200)
     assert made.data["user"]["id"] == met.data["user"]["id"]
     refused = await v3.post("/patients", newcomer(v3.sandbox))
@@ -55,9 +55,9 @@ async def test_found_or_created(v3: Wire) -> None:
 
 
 async def test_v2_does_not_know_return_existing(wire: Wire) -> None:
-    asked = newcomer(wire.sandbox, return_existing_if_match=True)
-    assert (await wire.post("/patients", asked)).status == 201
-    assert (await wire.post("/patients", asked)).status == 400
+    query = newcomer(wire.sandbox, return_existing_if_match=True)
+    assert (await wire.post("/patients", query)).status == 201
+    assert (await wire.post("/patients", query)).status == 400
 
 
 async def test_accepted_now_written_later(dial: Dial) -> None:
@@ -75,8 +75,8 @@ async def test_moving_an_appointment(dial: Dial) -> None:
     v3 = await start(dial)
     made = (await v3.post("/appointments", visit(v3.sandbox))).data["appt"]
     path = f"/appointments/{made['id']}"
-    wanted = {"start_time": "2026-06-03T15:00:00Z", "note": "Later"}
-    moved = await v3.call("PATCH", path, scope="subdomain", json={"appt": wanted})
+    changes = {"start_time": "2026-06-03T15:00:00Z", "note": "Later"}
+    moved = await v3.call("PATCH", path, scope="subdomain", json={"appt": changes})
     assert moved.status == 200
     appt = moved.data["appt"]
     assert appt["start_time"] == "2026-06-03T15:00:00.000Z"
@@ -89,7 +89,7 @@ async def test_moving_an_appointment(dial: Dial) -> None:
         reply = await v3.call("PATCH", path, scope="subdomain", json={"appt": wrong})
         assert reply.status in {400, 404}
     v3.sandbox.assumptions.system_reschedules = False
-    assert (await v3.call("PATCH", path, scope="subdomain", json={"appt": wanted})).status == 400
+    assert (await v3.call("PATCH", path, scope="subdomain", json={"appt": changes})).status == 400
 
 
 def visit_at(start: str) -> Row:
@@ -120,44 +120,44 @@ async def test_appointments_of_some_patients(v3: Wire) -> None:
     many = [("patient_ids[]", at) for at in range(26)]
     assert (await v3.get("/appointments", [*window, *many])).status == 400
     assert (await v3.get("/appointments", window, scope="subdomain")).status == 400
-    asked = [*window, ("foreign_id", every.rows[0]["foreign_id"])]
-    assert (await v3.get("/appointments", asked, scope="subdomain")).ids == every.ids[:1]
+    query = [*window, ("foreign_id", every.rows[0]["foreign_id"])]
+    assert (await v3.get("/appointments", query, scope="subdomain")).ids == every.ids[:1]
     assert (await v3.get("/appointments", {"start": "2026-01-01"})).status == 400
 
 
 async def test_include_replaces_the_default_fields(v3: Wire) -> None:
     path = f"/appointments/{v3.sandbox.appointments.ids[0]}"
-    asked = [("include[]", "operatory")]
-    assert "patient" not in (await v3.get(path, asked, scope="subdomain")).data
+    query = [("include[]", "operatory")]
+    assert "patient" not in (await v3.get(path, query, scope="subdomain")).data
     v3.sandbox.assumptions.include_replaces_default = False
-    assert "patient" in (await v3.get(path, asked, scope="subdomain")).data
+    assert "patient" in (await v3.get(path, query, scope="subdomain")).data
 
 
 async def test_slots(dial: Dial) -> None:
     v3 = await start(dial)
     sandbox = v3.sandbox
-    asked: list[tuple[str, Any]] = [
+    query: list[tuple[str, Any]] = [
         ("start_date", "2026-06-02"),
         ("days", 1),
         ("lids[]", sandbox.location_id),
     ]
-    assert (await v3.get("/available_slots", asked, scope="subdomain")).status == 400
-    asked.append(("pids[]", sandbox.providers.ids[0]))
-    (group,) = (await v3.get("/available_slots", asked, scope="subdomain")).data
+    assert (await v3.get("/available_slots", query, scope="subdomain")).status == 400
+    query.append(("pids[]", sandbox.providers.ids[0]))
+    (group,) = (await v3.get("/available_slots", query, scope="subdomain")).data
     slot = group["slots"][0]
     assert slot["time"] == "2026-06-02T09:00:00.000-04:00"
     assert slot["provider_id"] == sandbox.providers.ids[0]
     assert slot["working_hour_label_id"] == sandbox.practice.working_hour_labels.ids[0]
     for none in (("working_hour_source", "synced"), ("working_hour_label_id", 1)):
-        (group,) = (await v3.get("/available_slots", [*asked, none], scope="subdomain")).data
+        (group,) = (await v3.get("/available_slots", [*query, none], scope="subdomain")).data
         assert group["slots"] == []
 
 
 @pytest.mark.parametrize("days", [0, 400])
 async def test_unreasonable_spans_of_slots(v3: Wire, days: int) -> None:
-    asked = [("start_date", "2026-06-02"), ("days", days), ("lids[]", v3.sandbox.location_id)]
-    asked.append(("pids[]", v3.sandbox.providers.ids[0]))
-    assert (await v3.get("/available_slots", asked, scope="subdomain")).status == 400
+    query = [("start_date", "2026-06-02"), ("days", days), ("lids[]", v3.sandbox.location_id)]
+    query.append(("pids[]", v3.sandbox.providers.ids[0]))
+    assert (await v3.get("/available_slots", query, scope="subdomain")).status == 400
 
 
 async def test_working_hours_are_created_updated_and_deleted(v3: Wire) -> None:
@@ -202,6 +202,6 @@ async def test_operatories_and_providers(v3: Wire) -> None:
     assert page.rows[0]["appointment_types"]
     (page,) = await v3.pages("/providers", {"sort": "-updated_at"})
     assert page.rows[0]["locations"]
-    asked = [("include[]", "availabilities")]
-    hours = (await v3.get("/providers", asked, scope="subdomain")).rows[0]["availabilities"]
+    query = [("include[]", "availabilities")]
+    hours = (await v3.get("/providers", query, scope="subdomain")).rows[0]["availabilities"]
     assert hours[0]["source"] == "manual"

@@ -125,9 +125,9 @@ async def test_a_client_receives_the_outcome_of_its_booking(
         "appointment_updated",
     ]
     assert {one.of(Appointment)[0].id for one in events} == {made.id}
-    told = {one.event: one.of(Appointment)[0] for one in events}
-    assert told["appointment_insertion"].foreign_id is not None
-    assert told["appointment_updated"].cancelled is True
+    appointments = {one.event: one.of(Appointment)[0] for one in events}
+    assert appointments["appointment_insertion"].foreign_id is not None
+    assert appointments["appointment_updated"].cancelled is True
     assert {one.subdomain for one in events} == {sandbox.subdomain}
     data: Any = {one.event: one.raw["data"] for one in events}
     assert isinstance(data["appointment_created"]["appointments"], list)

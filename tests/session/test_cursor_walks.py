@@ -78,9 +78,9 @@ class CursorSource(FakePageSource):
             return await self._answer(call, pairs)
 
     async def _answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
-        wanted = dict(pairs)
-        assert set(wanted) <= {"end_cursor", "per_page"}
-        cursor = wanted.get("end_cursor")
+        query = dict(pairs)
+        assert set(query) <= {"end_cursor", "per_page"}
+        cursor = query.get("end_cursor")
         self.asked.append(cursor)
         self.decoded_when_asked.append(self.decoded)
         number = len(self.asked)
@@ -89,7 +89,7 @@ class CursorSource(FakePageSource):
         try:
             if self.before is not None:
                 await self.before(number)
-            return self._read(call, cursor, wanted["per_page"], number)
+            return self._read(call, cursor, query["per_page"], number)
         finally:
             self.in_flight -= 1
 

@@ -160,8 +160,8 @@ async def keeping(**options: Any) -> AsyncGenerator[tuple[Keeper, NexHealth]]:
         port = runner.addresses[-1][1]
         setattr(keeper, name, f"http://{host}:{port}")
     try:
-        given: dict[str, Any] = {"retry": QUICK, **options}
-        async with NexHealth("an-invented-key", base_url=keeper.api, **given) as nex:
+        settings: dict[str, Any] = {"retry": QUICK, **options}
+        async with NexHealth("an-invented-key", base_url=keeper.api, **settings) as nex:
             yield keeper, nex
     finally:
         await runner.cleanup()

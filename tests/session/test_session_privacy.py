@@ -74,7 +74,7 @@ async def watched(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[WatchedSce
 
 
 def walk(at: ErrorScene, **filters: Any) -> Any:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": f"{FIRST} {LAST}",
         "email": MAIL,
         "phone_number": PHONE,
@@ -82,7 +82,7 @@ def walk(at: ErrorScene, **filters: Any) -> Any:
         "new_patient": None,
         **filters,
     }
-    return at.location.patients.walk(**given)
+    return at.location.patients.walk(**fields)
 
 
 async def listed(at: ErrorScene) -> object:

@@ -328,8 +328,8 @@ async def test_an_empty_schedule_in_v2_warns_unless_the_version_was_chosen(
         ]
     assert not hours
     assert not [slot for group in groups for slot in group.slots]
-    told = [str(one.message) for one in recwarn if "version=" in str(one.message)]
-    assert len(told) == (2 if version == "auto" else 0)
+    warnings = [str(one.message) for one in recwarn if "version=" in str(one.message)]
+    assert len(warnings) == (2 if version == "auto" else 0)
 
 
 async def test_hidden_hours_and_later_pages_do_not_warn(

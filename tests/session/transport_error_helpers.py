@@ -68,9 +68,9 @@ async def scene(
     """A sandbox with a session, which must leave no task behind."""
     before = asyncio.all_tasks()
     async with Sandbox(patients=patients, seed=1, appointments=0, clock=clock) as sandbox:
-        given: dict[str, Any] = {"base_url": sandbox.url, "retry": retry, **options}
-        key = given.pop("api_key", sandbox.api_key)
-        async with NexHealth(key, **given) as nex:
+        settings: dict[str, Any] = {"base_url": sandbox.url, "retry": retry, **options}
+        key = settings.pop("api_key", sandbox.api_key)
+        async with NexHealth(key, **settings) as nex:
             location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
             yield ErrorScene(sandbox=sandbox, nex=nex, location=location)
     await asyncio.sleep(0)

@@ -15,14 +15,14 @@ def main() -> int:
     parser.add_argument("--walks", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=12)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     began = monotonic()
 
     def tell(line: str) -> None:
         sys.stdout.write(f"{monotonic() - began:6.0f} s {line}\n")
         sys.stdout.flush()
 
-    report = asyncio.run(soak(asked.walks, seed=asked.seed, workers=asked.workers, tell=tell))
+    report = asyncio.run(soak(options.walks, seed=options.seed, workers=options.workers, tell=tell))
     tell(f"closed: {report.after}")
     tell("how walks ended: " + ", ".join(f"{n:,} {o}" for o, n in report.outcomes.most_common()))
     collected = sum(look.uncollected for look in report.looks)

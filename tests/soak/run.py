@@ -51,15 +51,15 @@ async def soak(
 ) -> SoakReport:
     """Make so many walks and return measurements from the start to the end."""
     rng = random.Random(seed)
-    async with _server(seed) as told:
-        nex = NexHealth(told["api_key"], base_url=told["url"], rates=_RATES, retry=_RETRY)
+    async with _server(seed) as address:
+        nex = NexHealth(address["api_key"], base_url=address["url"], rates=_RATES, retry=_RETRY)
         async with nex:
             walkers = Walkers(
-                nex.practice(told["subdomain"]).location(told["location_id"]),
+                nex.practice(address["subdomain"]).location(address["location_id"]),
                 nex.with_options(version="v3")
-                .practice(told["subdomain"])
-                .location(told["location_id"]),
-                told["patients"],
+                .practice(address["subdomain"])
+                .location(address["location_id"]),
+                address["patients"],
                 rng,
             )
             report = SoakReport([], walkers.outcomes, walkers.wrong)

@@ -64,14 +64,14 @@ async def serve(*, seed: int, patients: int, page: int, pause: float) -> None:
 
 def tell(sandbox: Sandbox) -> None:
     """Print the settings that a client needs."""
-    told = {
+    settings = {
         "api_key": sandbox.api_key,
         "url": sandbox.url,
         "subdomain": sandbox.subdomain,
         "location_id": sandbox.location_id,
         "patients": sorted(sandbox.patients.ids),
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(settings) + "\n")
     sys.stdout.flush()
 
 

@@ -83,9 +83,9 @@ def test_earlier_releases_are_kept_and_the_links_are_updated() -> None:
 
 def test_the_text_under_the_heading_is_unchanged() -> None:
     text = "Breaking: read this.\n\n### Added\n\n* starred\n- One thing.\n"
-    told = cut(f"# Changelog\n\nAs in:\n\n{text}\n## [Unreleased]\n\n{text}", "0.2.0", DAY)
-    assert told.count("[Unreleased]") == 1
-    assert told.endswith(f"## [Unreleased]\n\n## [0.2.0] - 2031-02-03\n\n{text}")
+    changelog = cut(f"# Changelog\n\nAs in:\n\n{text}\n## [Unreleased]\n\n{text}", "0.2.0", DAY)
+    assert changelog.count("[Unreleased]") == 1
+    assert changelog.endswith(f"## [Unreleased]\n\n## [0.2.0] - 2031-02-03\n\n{text}")
 
 
 def test_a_released_version_cannot_be_released_again() -> None:

@@ -38,10 +38,10 @@ SAME: dict[str, Any] = {
 
 @pytest.mark.parametrize("data", SAME.values(), ids=SAME)
 def test_one_change_delivered_in_two_versions_has_one_key(data: Any) -> None:
-    due = key("appointment_updated", {"appointment": VISIT})
-    assert key("appointment_updated", data) == due
-    assert key("appointment_updated", data, event_time="2026-01-28T15:00:00Z") == due
-    assert key("appointment_updated", data, resource_type="appointment", subdomain=None) == due
+    expected = key("appointment_updated", {"appointment": VISIT})
+    assert key("appointment_updated", data) == expected
+    assert key("appointment_updated", data, event_time="2026-01-28T15:00:00Z") == expected
+    assert key("appointment_updated", data, resource_type="appointment", subdomain=None) == expected
 
 
 def rewritten(body: bytes) -> bytes:
@@ -93,10 +93,10 @@ def test_two_changes_within_the_same_second_have_two_keys(
 
 
 def test_an_unreadable_record_is_distinguished_by_its_content() -> None:
-    odd = {**VISIT, "cancelled_at": "no time at all"}
-    one = key("appointment_updated", odd)
-    assert key("appointment_updated", dict(reversed(odd.items()))) == one
-    assert key("appointment_updated", {**odd, "note": "another"}) != one
+    malformed = {**VISIT, "cancelled_at": "no time at all"}
+    one = key("appointment_updated", malformed)
+    assert key("appointment_updated", dict(reversed(malformed.items()))) == one
+    assert key("appointment_updated", {**malformed, "note": "another"}) != one
 
 
 def test_failed_updates_are_distinguished_by_their_previous_attributes() -> None:

@@ -55,7 +55,7 @@ def test_every_event_of_the_catalogues_is_read_in_every_shape(
     model_name, key, _ = EVENTS[kind]
     record = sample(model_name)
     model: Any = getattr(models, model_name, None)
-    due = Codec().decode(model, msgspec.json.encode(record))[0] if model else record
+    expected = Codec().decode(model, msgspec.json.encode(record))[0] if model else record
     shapes: dict[str, Any] = {
         "singular": {key: record},
         "plural": {plural(key): [record, record]},
@@ -67,7 +67,7 @@ def test_every_event_of_the_catalogues_is_read_in_every_shape(
     for shape, data in shapes.items():
         for spelled in (kind, snake, None, "Unheard"):
             found = parse(delivery(name, data, resource_type=spelled))
-            assert found.records == (due,) * (2 if shape == "plural" else 1), shape
+            assert found.records == (expected,) * (2 if shape == "plural" else 1), shape
             assert (found.event, found.outcome, found.name) == (event, outcome, name)
             assert found.resource_type == kind
             assert found.is_known
@@ -293,11 +293,11 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_hashed(
         raise Hashing
 
     monkeypatch.setattr("nexhealth_async.webhooks.signature.hmac.new", new)
-    for size, due in ((MAX_BODY_BYTES + 1, InvalidWebhookError), (MAX_BODY_BYTES, Hashing)):
+    for size, expected in ((MAX_BODY_BYTES + 1, InvalidWebhookError), (MAX_BODY_BYTES, Hashing)):
         body = b"x" * size
         headers = {"timestamp": "2026-01-01T00:00:00Z", "signature": "0" * 64}
         for form in (body, bytearray(body), memoryview(body)):
-            with pytest.raises(due):
+            with pytest.raises(expected):
                 receive("secret", headers, form)
 
 
@@ -311,15 +311,15 @@ TESTS: dict[str, tuple[dict[str, str], dict[str, Any], bool]] = {
 }
 
 
-@pytest.mark.parametrize(("headers", "members", "due"), TESTS.values(), ids=TESTS)
+@pytest.mark.parametrize(("headers", "members", "expected"), TESTS.values(), ids=TESTS)
 def test_a_test_delivery_is_distinguished_from_a_real_one(
-    headers: dict[str, str], members: dict[str, Any], *, due: bool
+    headers: dict[str, str], members: dict[str, Any], *, expected: bool
 ) -> None:
     body = delivery("appointment_created", {"appointment": sample("Appointment")}, **members)
     signed = {**headers, **sign("secret", body, datetime.now(UTC))}
     event = receive("secret", signed, body)
     assert event is not None
-    assert event.is_test is due
+    assert event.is_test is expected
     assert len(event.of(Appointment)) == 1
 
 

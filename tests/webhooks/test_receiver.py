@@ -114,13 +114,13 @@ async def test_refusals_are_logged_less_and_less_often(
     async with Receiver(SECRET, handler) as receiver:
         for _ in range(120):
             await receiver.receive(*posted(secret="other"))
-    told = [
+    reported = [
         record.getMessage()
         for record in caplog.records
         if record.name == "nexhealth_async.webhooks"
     ]
-    assert [text.partition(";")[0].split()[-1] for text in told] == ["1", "10", "100"]
-    assert "signature is missing or invalid" in told[0]
+    assert [text.partition(";")[0].split()[-1] for text in reported] == ["1", "10", "100"]
+    assert "signature is missing or invalid" in reported[0]
 
 
 async def test_a_tolerance_refuses_old_recordings(handler: Handler) -> None:
@@ -160,10 +160,10 @@ async def test_a_full_queue_is_answered_503_and_the_next_try_is_accepted(handler
 async def test_a_failing_handler_is_logged_without_data_and_its_event_is_repeated(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[tuple[Event, Exception]] = []
+    reported: list[tuple[Event, Exception]] = []
 
     def on_error(event: Event, error: Exception) -> None:
-        told.append((event, error))
+        reported.append((event, error))
 
     handler.fail = lambda: ValueError(SENTINEL)
     receiver = Receiver(SECRET, handler, on_error=on_error)
@@ -176,7 +176,9 @@ async def test_a_failing_handler_is_logged_without_data_and_its_event_is_repeate
     assert receiver.counts == ReceiverCounts(queued=3, handled=2, failed=1)
     assert "ValueError" in caplog.text
     assert SENTINEL not in caplog.text
-    assert [(event.key, str(error)) for event, error in told] == [(handler.got[0].key, SENTINEL)]
+    assert [(event.key, str(error)) for event, error in reported] == [
+        (handler.got[0].key, SENTINEL)
+    ]
 
 
 async def test_a_failing_on_error_callback_has_no_effect(

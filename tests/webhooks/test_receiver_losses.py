@@ -130,7 +130,7 @@ async def test_a_handled_event_starts_with_fresh_attempts(handler: Handler) -> N
 
 
 async def test_a_hanging_handler_is_cancelled_and_the_next_event_is_handled() -> None:
-    told: list[Exception] = []
+    errors: list[Exception] = []
     got: list[int] = []
 
     async def handle(event: Event) -> None:
@@ -139,14 +139,14 @@ async def test_a_hanging_handler_is_cancelled_and_the_next_event_is_handled() ->
         got.extend(ids([event]))
 
     def on_error(_: Event, error: Exception) -> None:
-        told.append(error)
+        errors.append(error)
 
     options: dict[str, Any] = {"handler_timeout": 0.05, "on_error": on_error}
     async with Receiver(SECRET, handle, **options) as receiver:
         assert await receiver.receive(*posted(1)) == 503
         assert await receiver.receive(*posted(2)) == 200
     assert got == [2]
-    assert [type(error) for error in told] == [TimeoutError]
+    assert [type(error) for error in errors] == [TimeoutError]
 
 
 class Stubborn:

@@ -146,17 +146,21 @@ async def test_an_inactive_subscription_is_activated(version: str) -> None:
 @versions
 async def test_a_dry_run_reports_all_changes_and_makes_none(version: str) -> None:
     async with account(version) as at:
-        told = await at.ensure(dry_run=True)
-        assert (told.created, told.endpoint, len(told.created_subscriptions)) == (True, None, 4)
+        changes = await at.ensure(dry_run=True)
+        assert (changes.created, changes.endpoint, len(changes.created_subscriptions)) == (
+            True,
+            None,
+            4,
+        )
         assert at.writes == 0
         done = await at.ensure()
-        assert done.created_subscriptions == told.created_subscriptions
+        assert done.created_subscriptions == changes.created_subscriptions
         assert done.endpoint is not None
         at.sandbox.world.webhook_endpoints.update(done.endpoint.id, active=False)
         before = at.writes
-        told = await at.ensure("patient_created", prune=True, dry_run=True)
-        assert told.reactivated
-        assert len(told.removed) == 2
+        changes = await at.ensure("patient_created", prune=True, dry_run=True)
+        assert changes.reactivated
+        assert len(changes.removed) == 2
         assert at.writes == before
         assert len(at.there) == 4
 
@@ -330,9 +334,9 @@ async def test_responses_lost_at_any_moment_leave_no_duplicates(
 )
 async def test_impossible_arguments_are_refused_before_anything_is_written(wrong: Any) -> None:
     async with account() as at:
-        given: Any = {"events": TWO, "practices": ["sandbox-dental"], **wrong}
+        arguments: Any = {"events": TWO, "practices": ["sandbox-dental"], **wrong}
         with pytest.raises(InvalidArgumentError):
-            await at.nex.webhooks.ensure(URL, **given)
+            await at.nex.webhooks.ensure(URL, **arguments)
         assert at.writes == 0
 
 

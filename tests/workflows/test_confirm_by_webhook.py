@@ -109,5 +109,7 @@ async def test_a_rejected_write_stays_rejected() -> None:
         assert at.sandbox.sync() == 0
         assert at.sandbox.appointments.row(bad.id)["foreign_id"] is None
         assert at.sandbox.appointments.row(good.id)["foreign_id"] is not None
-        told = [(insertion.record["id"], insertion.outcome) for insertion in at.sandbox.insertions]
-        assert told == [(good.id, "complete"), (bad.id, "failed")]
+        insertions = [
+            (insertion.record["id"], insertion.outcome) for insertion in at.sandbox.insertions
+        ]
+        assert insertions == [(good.id, "complete"), (bad.id, "failed")]

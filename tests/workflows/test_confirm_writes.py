@@ -115,8 +115,8 @@ async def test_a_last_poll_is_made_just_before_the_timeout() -> None:
 async def test_a_webhook_settles_a_write_at_once(version: str, outcome: str, status: str) -> None:
     async with practice(version) as at:
         made, event_bus = await booked(at), EventBus()
-        told = FakeEvents(event="appointment_insertion", outcome=outcome, records=(made,))
-        after(3, event_bus.publish, told)
+        event = FakeEvents(event="appointment_insertion", outcome=outcome, records=(made,))
+        after(3, event_bus.publish, event)
         start = asyncio.get_running_loop().time()
         written = await at.location.appointments.confirm(made, events=event_bus)
         assert (written.status, written.source) == (status, "webhook")
@@ -140,7 +140,7 @@ async def test_a_failure_event_received_before_the_confirmation_counts() -> None
 async def test_events_about_other_records_are_ignored() -> None:
     async with practice() as at:
         made, event_bus = await booked(at), EventBus()
-        for told in (
+        for event in (
             FakeEvents(
                 event="appointment_insertion", outcome="failed", records=({"id": made.id + 1},)
             ),
@@ -152,7 +152,7 @@ async def test_events_about_other_records_are_ignored() -> None:
                 records=({"id": made.id, "institution_id": -1},),
             ),
         ):
-            event_bus.publish(told)
+            event_bus.publish(event)
         written = await at.location.appointments.confirm(made, events=event_bus, timeout=100)
         assert written.status == "waiting"
 
@@ -188,10 +188,10 @@ class Ending:
 
     @asynccontextmanager
     async def subscribe(
-        self, wanted: Callable[[WriteEvent], bool], /
+        self, condition: Callable[[WriteEvent], bool], /
     ) -> AsyncGenerator[AsyncIterator[WriteEvent]]:
         async def wanted_ones() -> AsyncIterator[WriteEvent]:
-            for one in filter(wanted, self.events):
+            for one in filter(condition, self.events):
                 yield one
 
         yield wanted_ones()

@@ -130,22 +130,22 @@ async def test_an_invalid_phone_number_is_refused_before_anything_is_sent(versio
 @pytest.mark.parametrize("days", [1, 14, 15, 31])
 async def test_slots_are_yielded_from_windows_of_14_days(version: str, days: int) -> None:
     async with scene(version=version) as at:
-        wanted: Any = {
+        filters: Any = {
             "pids": [*at.sandbox.providers.ids],
             "start_date": DEFAULT_ANCHOR,
             "slot_length": 30,
         }
-        flat = [one async for one in at.location.available_slots.flat(**wanted, days=days)]
-        asked = [
+        flat = [one async for one in at.location.available_slots.flat(**filters, days=days)]
+        requests = [
             dict(request.query)
             for request in at.sandbox.requests
             if request.path.endswith("_slots")
         ]
         starts = [DEFAULT_ANCHOR + timedelta(days=gone) for gone in range(0, days, 14)]
-        assert [one["start_date"] for one in asked] == [day.isoformat() for day in starts]
-        assert sum(int(one["days"]) for one in asked) == days
-        assert max(int(one["days"]) for one in asked) <= 14
-        groups = [one async for one in at.location.available_slots.walk(**wanted, days=days)]
+        assert [one["start_date"] for one in requests] == [day.isoformat() for day in starts]
+        assert sum(int(one["days"]) for one in requests) == days
+        assert max(int(one["days"]) for one in requests) <= 14
+        groups = [one async for one in at.location.available_slots.walk(**filters, days=days)]
         assert sorted((one.start, one.provider_id or 0) for one in flat) == sorted(
             (slot.time, group.pid or 0)
             for group in groups
@@ -153,7 +153,7 @@ async def test_slots_are_yielded_from_windows_of_14_days(version: str, days: int
             if slot.time is not None
         )
         assert {one.location_id for one in flat} <= {at.sandbox.location_id}
-        some = at.location.available_slots.flat(**wanted, days=days, limit=3)
+        some = at.location.available_slots.flat(**filters, days=days, limit=3)
         assert [one async for one in some] == flat[:3]
 
 

@@ -171,10 +171,10 @@ async def _killed_copy(
     stage: _Stage, order: Order, draw: random.Random, most: int, tally: Tally
 ) -> int:
     """Copy to one place, with a few kills, until it is complete."""
-    kills, wanted = 0, min(most, draw.randrange(1, 9))
+    kills, limit = 0, min(most, draw.randrange(1, 9))
     while True:
         counter = _Counter()
-        if kills < wanted:
+        if kills < limit:
             counter.due = draw.randrange(1, max(2, int(stage.pages * _SHARE)))
         stage.sandbox.between_pages(counter)
         ended = await _lived(order, counter, draw.uniform(0.0, _LATEST))
@@ -236,11 +236,11 @@ async def _check(stage: _Stage, order: Order) -> None:
     found = await read_back(order.kind, order.place, RESOURCES)
     assert _ids(found) == _ids_of(stage.sandbox), "records are missing, or there twice"
     for key, rows in stage.truth.items():
-        for row, due in zip(found[key], rows, strict=True):
-            got, want = json.loads(row), json.loads(due)
-            odd = [name for name in want if got.get(name) != want[name]]
+        for row, expected in zip(found[key], rows, strict=True):
+            got, want = json.loads(row), json.loads(expected)
+            differing = [name for name in want if got.get(name) != want[name]]
 
-            assert got == want, f"{odd} of a row of {key} are not what they should be"
+            assert got == want, f"{differing} of a row of {key} are not what they should be"
 
 
 async def _check_origin(stage: _Stage, order: Order) -> None:
@@ -276,12 +276,12 @@ def _ids(contents: Contents) -> dict[tuple[str, str], list[int]]:
 
 
 def _ids_of(sandbox: Sandbox) -> dict[tuple[str, str], list[int]]:
-    odd = _unreadable(sandbox)
+    differing = _unreadable(sandbox)
     return {
         (resource, practice.subdomain): sorted(
             id
             for id in getattr(practice, resource).ids
-            if (resource, practice.subdomain, id) not in odd
+            if (resource, practice.subdomain, id) not in differing
         )
         for practice in sandbox.practices
         for resource in RESOURCES

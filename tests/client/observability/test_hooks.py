@@ -52,10 +52,10 @@ async def test_a_hook_receives_operation_version_and_scope(version: str) -> None
     async with scene(hooks=[notes], version=version) as at:
         await at.location.patients.get(at.sandbox.patients.ids[0])
         assert notes.only.attempt is notes.began[-1]
-        told = attrs.asdict(notes.began[-1])
-        assert told.pop("version") in {"v2", "v3.0.0"}
-        assert told.pop("waited_login") > 0
-        assert told == {
+        attempts = attrs.asdict(notes.began[-1])
+        assert attempts.pop("version") in {"v2", "v3.0.0"}
+        assert attempts.pop("waited_login") > 0
+        assert attempts == {
             "operation": "GET /patients/{id}",
             "method": "GET",
             "path": "/patients/{id}",
@@ -188,10 +188,10 @@ async def test_waits_are_reported_by_cause(loop: MovableLoop) -> None:
         assert again.waited_retry > 0
         assert again.waited_login == 0
         stats = at.nex.stats
-        told = [call.attempt for call in notes.calls]
-        assert stats.waited_rate == pytest.approx(sum(one.waited_rate for one in told))
-        assert stats.waited_retry == pytest.approx(sum(one.waited_retry for one in told))
-        assert stats.waited_login == pytest.approx(sum(one.waited_login for one in told))
+        attempts = [call.attempt for call in notes.calls]
+        assert stats.waited_rate == pytest.approx(sum(one.waited_rate for one in attempts))
+        assert stats.waited_retry == pytest.approx(sum(one.waited_retry for one in attempts))
+        assert stats.waited_login == pytest.approx(sum(one.waited_login for one in attempts))
 
 
 async def test_the_seconds_of_an_attempt_include_no_wait(loop: MovableLoop) -> None:

@@ -112,9 +112,9 @@ async def test_an_attempt_is_a_span_named_by_verb_and_template(telemetry: Teleme
         assert (span.name, span.kind) == ("GET /patients/{id}", SpanKind.CLIENT)
         assert span.status.status_code is StatusCode.UNSET
         host, _, port = at.sandbox.url.removeprefix("http://").partition(":")
-        told = dict(span.attributes or {})
-        assert int(str(told.pop("nexhealth.bytes_received"))) > 100
-        assert told == {
+        attributes = dict(span.attributes or {})
+        assert int(str(attributes.pop("nexhealth.bytes_received"))) > 100
+        assert attributes == {
             "http.request.method": "GET",
             "http.response.status_code": 200,
             "server.address": host,

@@ -143,8 +143,8 @@ def _answer(answer: asyncio.Future[Response], reply: Response) -> None:
 @asynccontextmanager
 async def calling(vendor: RateLimitedServer, **options: Any) -> AsyncGenerator[NexHealth]:
     """A logged-in session whose requests go to the vendor."""
-    given: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base_delay=0.1), **options}
-    nex = NexHealth("an-invented-key", base_url=vendor.base_url, **given)
+    settings: dict[str, Any] = {"timeout": None, "retry": RetryPolicy(base_delay=0.1), **options}
+    nex = NexHealth("an-invented-key", base_url=vendor.base_url, **settings)
     cast("Any", nex._client.state).transport = vendor
     async with nex:
         await nex.log_in()

@@ -32,13 +32,13 @@ async def _crowd(timeouts: list[float | None]) -> list[_End]:
     limiter, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
 
     async def one(timeout: float | None) -> _End:  # noqa: ASYNC109 - the call's, which the gates keep
-        asked = loop.time()
-        deadline = None if timeout is None else asked + timeout
+        started = loop.time()
+        deadline = None if timeout is None else started + timeout
         try:
             departure = await limiter.acquire(RateClass.SLOW, background=False, deadline=deadline)
         except APITimeoutError:
-            return _End(timeout, loop.time() - asked, served=False)
-        waited = loop.time() - asked
+            return _End(timeout, loop.time() - started, served=False)
+        waited = loop.time() - started
         await asyncio.sleep(ANSWER)
         limiter.complete(departure, answered=True)
         return _End(timeout, waited, served=True)

@@ -175,8 +175,8 @@ async def test_a_class_with_free_permits_is_not_delayed_by_a_busier_one() -> Non
         loop = asyncio.get_running_loop()
         for number in range(100):
             await asyncio.sleep(0.25)
-            asked = loop.time()
+            started = loop.time()
             await nex.request("GET", PATHS["other" if number % 2 else "people"].format(number))
-            assert loop.time() - asked < 0.11
+            assert loop.time() - started < 0.11
         await crowd
     assert vendor.limiter.rejected == 0

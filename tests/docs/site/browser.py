@@ -41,11 +41,11 @@ class Tab:
     async def call(self, method: str, **arguments: object) -> dict[str, Any]:
         """Send a command, and return its result."""
         self._asked += 1
-        asked = self._asked
-        await self._socket.send_json({"id": asked, "method": method, "params": arguments})
+        number = self._asked
+        await self._socket.send_json({"id": number, "method": method, "params": arguments})
         while True:
             said = await self._next()
-            if said.get("id") == asked:
+            if said.get("id") == number:
                 assert "error" not in said, said
                 result: dict[str, Any] = said["result"]
                 return result
@@ -79,8 +79,8 @@ class Tab:
 
     async def prefer(self, scheme: str) -> None:
         """Set the preferred colour scheme."""
-        wanted = [{"name": "prefers-color-scheme", "value": scheme}]
-        await self.call("Emulation.setEmulatedMedia", features=wanted)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        await self.call("Emulation.setEmulatedMedia", features=features)
 
     async def _next(self) -> dict[str, Any]:
         said: dict[str, Any] = await asyncio.wait_for(self._socket.receive_json(), _PATIENCE)

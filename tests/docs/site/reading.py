@@ -32,9 +32,9 @@ class _Reader(HTMLParser):
             self.read.anchors.add(name)
         if tag == "a" and (to := said.get("href")):
             self.read.links.append(to)
-        wanted = said.get(_FETCHED.get(tag, ""))
-        if wanted:
-            self.read.fetched.append(wanted)
+        url = said.get(_FETCHED.get(tag, ""))
+        if url:
+            self.read.fetched.append(url)
 
 
 def read(page: Path) -> Read:

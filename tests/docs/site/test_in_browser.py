@@ -72,15 +72,15 @@ async def _faults(tab: Tab, base: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "name"),
+    ("query", "name"),
     [
         ("find_or_create", "nexhealth_async.resources.patients.Patients.find_or_create"),
         ("OutcomeUnknownError", "nexhealth_async.OutcomeUnknownError"),
     ],
 )
-async def test_search_finds_a_name_and_links_to_it(site: Site, asked: str, name: str) -> None:
+async def test_search_finds_a_name_and_links_to_it(site: Site, query: str, name: str) -> None:
     async with browser() as tab, served(site.html) as base:
-        await tab.open(f"{base}/search.html?q={asked}")
+        await tab.open(f"{base}/search.html?q={query}")
         found: list[str] = await tab.value(_RESULTS)
         (wanted,) = {one for one in found if one.endswith(f"#{name}")}
         await tab.open(wanted)

@@ -178,28 +178,28 @@ class DriftingList:
         """Let the sandbox compute a response; nothing else runs meanwhile."""
         request = call.request(*pairs, headers=self._headers)
         url = URL(request.target, encoded=True)
-        asked = _blank().clone(method=request.method, rel_url=url, headers=request.headers)
-        response = await self._server.handle(asked)
+        copied = _blank().clone(method=request.method, rel_url=url, headers=request.headers)
+        response = await self._server.handle(copied)
         assert isinstance(response, web.Response)
         assert isinstance(response.body, bytes)
         return Response(status=response.status, body=response.body)
 
     # What people do
 
-    def work(self, kind: Kind, one: int, other: int, *, page: int = 0) -> bool:
+    def work(self, kind: Kind, first: int, second: int, *, page: int = 0) -> bool:
         """Make a change, near a page boundary if the page size is given.
 
         The numbers choose rows and places, whatever their size. False if nothing could be done.
         """
         order = self.order
         if kind == "insert":
-            self._insert(_place(one, len(order) + 1, page), order)
+            self._insert(_place(first, len(order) + 1, page), order)
             return True
         if kind == "enter":
-            return self._enter(one)
+            return self._enter(first)
         if not order or (kind == "leave" and not self.chosen.active_only):
             return False
-        id, place = order[_place(one, len(order), page)], _place(other, len(order), page)
+        id, place = order[_place(first, len(order), page)], _place(second, len(order), page)
         match kind:
             case "delete":
                 self.delete(id)
@@ -213,7 +213,7 @@ class DriftingList:
             case "move":
                 return self._move(id, place, order)
             case "shuffle":
-                return self._shuffle(one, order)
+                return self._shuffle(first, order)
         return True
 
     def leave(self, id: int) -> None:
@@ -264,10 +264,10 @@ class DriftingList:
         self.listed.add(id)
         self.changes.entered += 1
 
-    def _enter(self, one: int) -> bool:
+    def _enter(self, first: int) -> bool:
         if not self.outside:
             return False
-        id = self.outside.pop(one % len(self.outside))
+        id = self.outside.pop(first % len(self.outside))
         self.sandbox.patients.update(id, inactive=False)
         self.listed.add(id)
         self.changes.entered += 1

@@ -87,9 +87,9 @@ class WalkMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.stage.over)
     @rule(kind=st.sampled_from(KINDS), one=_ANY, other=_ANY, at_an_edge=st.booleans())
-    def people_work(self, kind: Kind, one: int, other: int, *, at_an_edge: bool) -> None:
+    def people_work(self, kind: Kind, first: int, second: int, *, at_an_edge: bool) -> None:
         page = self.stage.options.size if at_an_edge else 0
-        worked = self.stage.changing_list.work(kind, one, other, page=page)
+        worked = self.stage.changing_list.work(kind, first, second, page=page)
         TALLY["steps"] += worked
         TALLY["mutations"] += worked
 

@@ -48,8 +48,8 @@ class WalkOptions:
     @property
     def size(self) -> int:
         """Number of rows on a full page."""
-        wanted = self.per_page if self.limit is None else min(self.per_page, self.limit)
-        return max(1, min(wanted, self.cap))
+        size = self.per_page if self.limit is None else min(self.per_page, self.limit)
+        return max(1, min(size, self.cap))
 
 
 class DriftStage:
@@ -282,8 +282,8 @@ async def play(
 
 def _work(stage: DriftStage, rng: random.Random, kinds: Sequence[Kind]) -> bool:
     near = stage.options.size if rng.random() < 0.5 else 0
-    one, other = rng.randrange(1 << 16), rng.randrange(1 << 16)
-    return stage.changing_list.work(rng.choice(kinds), one, other, page=near)
+    first, second = rng.randrange(1 << 16), rng.randrange(1 << 16)
+    return stage.changing_list.work(rng.choice(kinds), first, second, page=near)
 
 
 async def _step(stage: DriftStage, rng: random.Random) -> bool:

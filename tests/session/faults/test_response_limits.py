@@ -208,7 +208,7 @@ class _Redirect:
 
 
 @pytest.mark.parametrize(
-    ("asked", "location", "target"),
+    ("url", "location", "target"),
     [
         (
             "https://api.example.com/18",
@@ -231,10 +231,10 @@ class _Redirect:
     ],
 )
 def test_a_file_redirect_never_leaves_tls_or_takes_credentials_along(
-    asked: str, location: str, target: str | None
+    url: str, location: str, target: str | None
 ) -> None:
     response: Any = _Redirect(location)
-    found = _redirect_error(response, URL(asked))
+    found = _redirect_error(response, URL(url))
     assert (None if found is None else str(found)) == target
 
 

@@ -93,13 +93,13 @@ class Worker:
 
     async def _get(self, number: int) -> None:
         ids = self.at.sandbox.patients.ids
-        wanted = ids[number % len(ids)]
+        id_ = ids[number % len(ids)]
         try:
-            found = await self.at.location.patients.get(wanted)
+            found = await self.at.location.patients.get(id_)
         except NexHealthError as error:
             self.failed_gets[type(error).__name__] += 1
         else:
-            self.gets += found.id == wanted
+            self.gets += found.id == id_
 
     async def _write(self, name: str) -> None:
         try:

@@ -86,8 +86,8 @@ def _little_was_asked_in_vain(worker: Worker) -> None:
     assert worker.whole_walks >= ROUNDS - 20
     assert worker.gets >= ROUNDS - 20
     assert len(worker.made) >= ROUNDS - 24
-    told = set(worker.failed_walks) | set(worker.failed_gets) | set(worker.failed_writes)
-    assert told <= {
+    failures = set(worker.failed_walks) | set(worker.failed_gets) | set(worker.failed_writes)
+    assert failures <= {
         "ServerError",
         "ConnectError",
         "ConnectionLostError",
@@ -97,4 +97,4 @@ def _little_was_asked_in_vain(worker: Worker) -> None:
         "APITimeoutError",
         "OutcomeUnknownError",
     }
-    assert {"ServerError", "ConnectError", "InvalidAPIKeyError"} <= told
+    assert {"ServerError", "ConnectError", "InvalidAPIKeyError"} <= failures
