@@ -151,7 +151,7 @@ def release(session: nox.Session) -> None:
                     Path(name).write_bytes(before[name])
                 else:
                     session.warn(f"{name} was edited meanwhile, and is left as it is")
-            shutil.rmtree("dist", ignore_errors=True)  # nobody shall upload what was refused
+            shutil.rmtree("dist", ignore_errors=True)  # a refused archive must not be uploaded
     session.log(
         f"Nothing is committed, tagged or uploaded yet. Read `git diff {' '.join(CUT)}`, then:"
     )

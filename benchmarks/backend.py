@@ -1,6 +1,6 @@
 """Benchmark of a web backend: what the library adds to a request that must ask the API anyway.
 
-An application of aiohttp.web in a process of its own asks the canned server once for each request,
+An application of aiohttp.web in a separate process asks the canned server once for each request,
 in three ways; the same application, so that only the way differs.
 """
 

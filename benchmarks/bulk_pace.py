@@ -109,7 +109,7 @@ async def pulled(
     gc.collect()
     count = total = 0
     async with session(served, rates) as nex:
-        if served.stock.window is not None:  # the first requests' places shall be free again
+        if served.stock.window is not None:  # the permits of the first requests must be free again
             await asyncio.sleep(served.stock.window.seconds + 2 * ANSWER_SLACK)
         begin = time.perf_counter()
         async with nex.bulk.pull(

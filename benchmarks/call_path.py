@@ -122,7 +122,7 @@ async def _stack_of(work: Callable[[], Awaitable[None]]) -> _Stack:
     enter = aiohttp.ClientSession._request  # noqa: SLF001 - every way into aiohttp passes it
     stacks: list[_Stack] = []
 
-    # No coroutine function: the stack is that of whoever asks for the request.
+    # No coroutine function: the stack is the caller's.
     def request(*args: object, **kwargs: object) -> object:
         stacks.append(_read_stack(sys._getframe(1)))  # noqa: SLF001
         return enter(*args, **kwargs)  # type: ignore[arg-type]

@@ -16,11 +16,11 @@ __all__ = ["ideal"]
 def ideal(stock: ServerData, pages: int, prefetch: int, rates: Rates | None = None) -> float:
     """Return the total of the server's latencies in seconds, jitter included.
 
-    The very latencies of the pages are laid end to end: with a prefetch of 2 and more, pages 1 and
-    2 leave together, the others once page 1 has told the count; ``prefetch`` are in flight, at most
-    twice as many are in flight or held for an earlier one, and whatever comes in order is consumed
-    at once. Below that, page follows page. The session is logged in before. With limits a page
-    leaves when the library's own log has a place for it, which nobody took before.
+    The latencies of the pages are added up. With a prefetch of 2 and more, pages 1 and 2 are sent
+    together, the others once page 1 has returned the count; ``prefetch`` are in flight, at most
+    twice as many are in flight or held for an earlier one, and pages in order are consumed at once.
+    Below that, pages are read sequentially. The session is logged in before. With limits a page is
+    sent when the library's own log has a free permit for it.
     """
     log = SlidingWindowLog(rates or Rates.unlimited())
     now, requested, delivered = 0.0, 0, 0

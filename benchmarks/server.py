@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 from attrs import field, frozen
 
-from benchmarks.desk import AuthServer
+from benchmarks.auth_server import AuthServer
 from benchmarks.records import FIRST_ID
 from benchmarks.stock import Rendered, ServerData, latency_of, reply, server_context
 
@@ -86,10 +86,10 @@ def _run(stock: ServerData, pipe: Connection) -> None:
 
 async def _serve(stock: ServerData, pipe: Connection) -> None:
     rendered = Rendered(stock)
-    desk = AuthServer(stock)
+    auth_server = AuthServer(stock)
     ssl, authority = server_context() if stock.tls else (None, None)
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(stock, rendered, desk), "127.0.0.1", 0, backlog=256, ssl=ssl
+        lambda: _Connection(stock, rendered, auth_server), "127.0.0.1", 0, backlog=256, ssl=ssl
     )
     scheme = "https" if stock.tls else "http"
     served = Served(
@@ -118,10 +118,10 @@ _NOBODY = json.dumps({"code": True, "count": 0, "data": {"patients": []}}).encod
 class _Connection(asyncio.Protocol):
     """One connection: requests come sequentially, and their bodies are ignored."""
 
-    def __init__(self, stock: ServerData, rendered: Rendered, desk: AuthServer) -> None:
+    def __init__(self, stock: ServerData, rendered: Rendered, auth_server: AuthServer) -> None:
         self._stock = stock
         self._rendered = rendered
-        self._desk = desk
+        self._auth_server = auth_server
         self._loop = asyncio.get_running_loop()
         self._received = b""
         self._transport: asyncio.Transport | None = None
@@ -149,18 +149,18 @@ class _Connection(asyncio.Protocol):
         split = urlsplit(target)
         now = self._loop.time()
         if method == "POST":
-            return self._desk.log_in(now), self._stock.login_seconds or self._stock.latency
+            return self._auth_server.log_in(now), self._stock.login_seconds or self._stock.latency
         if split.path == "/seen":
-            return reply("200 OK", json.dumps(self._desk.seen).encode()), 0.0
+            return reply("200 OK", json.dumps(self._auth_server.seen).encode()), 0.0
         if split.path == "/expire":
-            self._desk.expire()
+            self._auth_server.expire()
             return reply("200 OK", b"{}"), 0.0
         query = parse_qs(split.query)
         page = int(query.get("page", ["1"])[0])
         wait = latency_of(self._stock, page)
         if split.path in ("/institutions", "/locations"):  # the window is one of patients
             return reply("200 OK", _PLACES), wait
-        refusal = self._desk.refusal(fields, now)
+        refusal = self._auth_server.refusal(fields, now)
         if refusal is not None:
             return refusal, wait
         if split.path != "/patients":

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import cast
 
-from benchmarks.desk import LIFETIME
+from benchmarks.auth_server import LIFETIME
 from benchmarks.measure import Figures, Scale, WrongRecordsError, open_location
 from benchmarks.records import FIRST_ID
 from benchmarks.report import Table, range_text

@@ -15,9 +15,9 @@ import pytest
 from attrs import evolve, fields
 
 from benchmarks import command
+from benchmarks.auth_server import AuthServer
 from benchmarks.compare import against
 from benchmarks.concurrency import LATENCIES, PREFETCHES
-from benchmarks.desk import AuthServer
 from benchmarks.ideal import ideal
 from benchmarks.measure import Figures, PullResult, Scale, WrongRecordsError, interleave, run
 from benchmarks.ours import OURS
@@ -235,22 +235,22 @@ def test_with_jitter_the_ideal_uses_the_servers_latencies() -> None:
 
 
 def test_the_server_rejects_requests_over_its_limit() -> None:
-    desk = AuthServer(ServerData(window=ServerWindow(2, 1.0, sliding=True)))
-    refused = [desk.refusal(b"", moment) is not None for moment in (0.0, 0.5, 0.9, 1.1, 3.0)]
+    auth_server = AuthServer(ServerData(window=ServerWindow(2, 1.0, sliding=True)))
+    refused = [auth_server.refusal(b"", moment) is not None for moment in (0.0, 0.5, 0.9, 1.1, 3.0)]
     assert refused == [False, False, True, True, False]
-    assert len(desk.seen["too_many"]) == 2
+    assert len(auth_server.seen["too_many"]) == 2
 
 
 def test_the_server_rejects_expired_tokens() -> None:
-    desk = AuthServer(ServerData())
-    desk.log_in(0.0)
+    auth_server = AuthServer(ServerData())
+    auth_server.log_in(0.0)
     old = b"Authorization: Bearer 1.e30.x\r\n"
-    assert desk.refusal(old, 1.0) is None
-    desk.expire()
-    assert desk.refusal(old, 2.0) is not None
-    desk.log_in(3.0)
-    assert desk.refusal(b"Authorization: Bearer 2.e30.x\r\n", 4.0) is None
-    assert (len(desk.seen["logins"]), len(desk.seen["unauthorized"])) == (1, 1)
+    assert auth_server.refusal(old, 1.0) is None
+    auth_server.expire()
+    assert auth_server.refusal(old, 2.0) is not None
+    auth_server.log_in(3.0)
+    assert auth_server.refusal(b"Authorization: Bearer 2.e30.x\r\n", 4.0) is None
+    assert (len(auth_server.seen["logins"]), len(auth_server.seen["unauthorized"])) == (1, 1)
 
 
 def test_every_case_goes_first_once() -> None:

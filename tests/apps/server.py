@@ -134,7 +134,7 @@ def main(name: str) -> None:
             if not self.should_exit:
                 say(port)
 
-    # uvicorn raises the signal that ended it once more when it is done, for whoever started it.
+    # uvicorn raises the signal that ended it again when it is done, for the parent process.
     signal.signal(signal.SIGTERM, _already_ended)
     server = AnnouncingServer(
         uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False)

@@ -170,7 +170,7 @@ async def test_a_booking_without_a_patient_or_with_an_unknown_type_is_refused(
 def misbehave(sandbox: Sandbox, rng: random.Random, *, late: bool) -> None:
     """Inject a fault into the booking or the reads around it.
 
-    ``late`` allows that a booking is carried out only after its caller was told of a failure.
+    ``late`` allows that a booking is carried out after its caller got an error.
     """
     at = "/appointments"
     match rng.randrange(9):

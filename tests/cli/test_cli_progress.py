@@ -86,7 +86,7 @@ def test_pending_shards_are_estimated_from_similar_ones() -> None:
         ShardDone(shard=shard_, records=500, seconds=1.0),
     )
     now = evolve(EMPTY, shards=4, done=1, records=500)
-    # Two to come; the sweep, which waits too, is no burden.
+    # Two are pending; the sweep, which waits too, does not count.
     assert pace.remaining(now) == RemainingWork(records=1000, is_certain=True, seconds=10.0)
 
 

@@ -78,7 +78,7 @@ class PostgresServer:
         process, self.process = self.process, None
         if process is None:
             return
-        process.send_signal(signal.SIGINT)  # whoever is connected is sent away
+        process.send_signal(signal.SIGINT)  # disconnects all clients
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

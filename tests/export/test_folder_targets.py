@@ -69,7 +69,7 @@ async def test_a_copy_killed_at_random_moments_and_resumed_is_complete(
                     RESOURCES, to=dying, resume=True, per_page=7, concurrency=draw.randrange(1, 5)
                 )
             except KilledError:
-                if _is_finished(tmp_path):  # killed at the very end: there is nothing to resume
+                if _is_finished(tmp_path):  # killed at the end: there is nothing to resume
                     break
                 _scribble(kind, tmp_path, draw)
                 continue

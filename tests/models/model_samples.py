@@ -540,7 +540,7 @@ def _smallest(model: type[Record]) -> Record:
 
 
 def filled(model: type[Record], *, depth: int = 2) -> Any:
-    """Make an object with every field set: texts ``canary-<field>``, numbers 5."""
+    """Make an object with every field set: texts ``sentinel-<field>``, numbers 5."""
     resolve_annotations(model)
     made: dict[str, object] = {}
     for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", model)):
@@ -551,7 +551,7 @@ def filled(model: type[Record], *, depth: int = 2) -> Any:
 
 def _sentinel(kind: object, name: str, depth: int) -> object:
     simple: dict[object, object] = {
-        str: f"canary-{name}",
+        str: f"sentinel-{name}",
         int: 5,
         float: 5.5,
         bool: True,
@@ -567,5 +567,5 @@ def _sentinel(kind: object, name: str, depth: int) -> object:
     if origin is tuple:
         return (_sentinel(args[0], name, depth),)
     if origin is dict or kind is Any:
-        return {f"canary-{name}": f"canary-{name}"}
+        return {f"sentinel-{name}": f"sentinel-{name}"}
     return filled(cast("type[Record]", kind), depth=max(depth - 1, 0))

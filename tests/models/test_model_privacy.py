@@ -47,10 +47,10 @@ def test_the_repr_of_a_record_shows_only_listed_fields(model: type[Record]) -> N
     if model.__name__ in NO_ID:
         allowed.remove("id")
     assert {name for name, _ in record.__rich_repr__()} <= allowed
-    hidden = {f"canary-{name}" for name in dir(record)} - {f"canary-{name}" for name in allowed}
+    hidden = {f"sentinel-{name}" for name in dir(record)} - {f"sentinel-{name}" for name in allowed}
     nested = [(record,), [record], {"a": record}, f"{record} {record!r}"]
     for printed in (repr(record), str(record), format(record), *map(repr, nested)):
-        assert not [canary for canary in hidden if canary in printed]
+        assert not [text for text in hidden if text in printed]
         if not allowed & {"ref", "time", "amount"}:
             assert "1911" not in printed
 
@@ -64,7 +64,7 @@ def test_the_repr_of_a_person_shows_the_id_only(model: type[Record]) -> None:
 
 def test_reprs_without_personal_data_are_helpful() -> None:
     assert repr(Patient(id=143776, name="Ada")) == "Patient(id=143776)"
-    assert repr(filled(Money)) == "Money(amount=Decimal('1911.11'), currency='canary-currency')"
+    assert repr(filled(Money)) == "Money(amount=Decimal('1911.11'), currency='sentinel-currency')"
     assert repr(Slot()) == "Slot(time=None, provider_id=None, operatory_id=None)"
 
 

@@ -1,6 +1,6 @@
 """Run command lines sequentially; print the output of each and the files it made.
 
-A program of its own, started by `test_the_command_line`: it is given the commands as JSON.
+A separate program, started by `test_the_command_line`: it receives the commands as JSON.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A sandbox in a thread whose responses are full of sentinels: every text, header, cookie.
 
-A thread and a loop of its own keep the server's logs and callbacks apart from the client's.
+A separate thread and loop keep the server's logs and callbacks apart from the client's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["SERVER", "PrivacyServer", "reply_headers", "text_fields"]
 
 T = TypeVar("T")
 
-SERVER = "the canary's server"
+SERVER = "sentinel server"
 """Name of its thread."""
 _CONTINUED_PATHS = {"id", "subdomain", "url"}
 """Texts that later calls send, and that must not be replaced."""
@@ -84,8 +84,8 @@ _PLAIN: dict[object, object] = {
 
 def reply_headers(marks: Sentinels) -> dict[str, str]:
     return {
-        "X-Canary": marks.sent("header"),
-        "Set-Cookie": f"canary={marks.sent('cookie')}; Path=/",
+        "X-Sentinel": marks.sent("header"),
+        "Set-Cookie": f"sentinel={marks.sent('cookie')}; Path=/",
     }
 
 

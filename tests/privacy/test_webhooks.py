@@ -92,7 +92,7 @@ async def test_a_refusal_shows_nothing_in_any_frame(watched: SentinelScanner) ->
     body = _deliveries(marks)[0]
     mistakes: Any = [
         lambda: parse(body[:-1]),
-        lambda: parse(body, largest=9),
+        lambda: parse(body, max_bytes=9),
         lambda: parse(body.decode()),  # type: ignore[arg-type] # the mistake looked for
         lambda: receive(secret, sign(secret, body[:-1], _AT), body[:-1]),
         lambda: verify([secret, ""], {"signature": marks.sent("signature")}, body),

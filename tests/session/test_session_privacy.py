@@ -230,7 +230,7 @@ async def test_no_fault_shows_a_secret_in_errors_logs_or_warnings(
 
 async def test_a_rejected_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    key = "key-canary-17"
+    key = "key-sentinel-17"
     async with scene(api_key=key) as at:
         for _ in range(2):
             with pytest.raises(NexHealthError) as caught:
@@ -241,7 +241,7 @@ async def test_a_rejected_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture)
     assert key not in caplog.text
 
 
-@pytest.mark.parametrize("body", [b'{"code":true,"data":{"token":"to ken"}}', b"token-canary"])
+@pytest.mark.parametrize("body", [b'{"code":true,"data":{"token":"to ken"}}', b"token-sentinel"])
 async def test_a_nonsensical_login_response_is_not_shown(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -251,7 +251,7 @@ async def test_a_nonsensical_login_response_is_not_shown(
         with pytest.raises(NexHealthError) as caught:
             await listed(at)
         shown = "".join(traceback.format_exception(caught.value)) + frames_with_locals(caught.value)
-        for secret in ("to ken", "token-canary", at.sandbox.api_key):
+        for secret in ("to ken", "token-sentinel", at.sandbox.api_key):
             assert secret not in shown
             assert secret not in caplog.text
 
@@ -404,7 +404,7 @@ async def test_the_library_logs_operation_status_attempt_and_time(
 
 
 async def test_the_repr_of_an_unopened_session_shows_no_key() -> None:
-    key = "key-canary-18"
+    key = "key-sentinel-18"
     nex = NexHealth(key, base_url="http://127.0.0.1:1", retry=QUICK)
     assert key not in repr(nex)
     assert key not in repr(vars(nex))

@@ -78,7 +78,7 @@ def scopes(nex: AccountScope, practice: PracticeScope, location: LocationScope) 
 
 
 async def awaited(nex: AccountScope, patient: m.Patient) -> None:
-    await nex.patients.walk()  # wrong: a walk is no awaitable
+    await nex.patients.walk()  # wrong: a walk is not awaitable
     await nex.patients.walk().pages()  # wrong: nor are pages
     patient.to_dict()  # wrong: to_builtins(patient)
     patient.model_dump()  # wrong: to_builtins(patient)

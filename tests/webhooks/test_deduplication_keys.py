@@ -61,7 +61,7 @@ def test_a_repeated_or_reformatted_change_has_one_key() -> None:
             event, data, event_time="2026-01-28T19:00:00Z", delivery_errors=["503", "timeout"]
         )
         keys = {parse(one).key for one in (body, rewritten(body), later)}
-        # A message has no time of its own that says when it changed.
+        # A message has no update time.
         assert len(keys) == (2 if event == "message_created" else 1)
 
 

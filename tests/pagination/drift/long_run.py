@@ -1,6 +1,6 @@
 """Run ``python -m tests.pagination.drift.long_run --steps 1000000 --seed 1``.
 
-Every walk has a seed of its own, made of the run's and its number, so that one that breaks a
+Every walk has a separate seed, made of the run's and its number, so that one that breaks a
 promise can be played again alone: ``--seed 1 --walk 4711``. The exit status is 1 then.
 
 ``--hypothesis`` lets the state machine take the steps instead of plain chance, in batches with

@@ -30,7 +30,7 @@ def tried(use: Callable[[], Coroutine[Any, Any, Any]], how: str) -> tuple[str, s
             return "Pending", "it waits, for what only the parent's loop could bring"
     except StopIteration:
         return None
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is what is asked about
+    except BaseException as error:  # noqa: BLE001 - any error is a result
         return type(error).__name__, str(error)
     return None
 

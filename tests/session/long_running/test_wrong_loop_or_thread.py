@@ -122,7 +122,7 @@ async def outcome(
     try:
         async with asyncio.timeout(patience):
             await use(at)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is asked about
+    except Exception as error:  # noqa: BLE001 - any error is a result
         return error
     return None
 

@@ -1,6 +1,6 @@
 """Arbitrary values in Redis under the keys of the limits: calls continue, the limits hold.
 
-These tests know the prefix of the keys and nothing else of what is kept there.
+These tests know the prefix of the keys and nothing else about the contents of Redis.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Arbitrary values and answers from Redis: sessions work promptly and report no false error.
 
-These tests know the prefix of the keys and nothing else of what is kept there.
+These tests know the prefix of the keys and nothing else about the contents of Redis.
 """
 
 from __future__ import annotations

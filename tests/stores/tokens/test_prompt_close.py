@@ -38,7 +38,7 @@ async def _close_after(seconds: float, make: Callable[[], NexHealth]) -> float:
     took = time.monotonic() - began
     with pytest.raises(SessionStateError):
         await call
-    async with asyncio.timeout(0.5):  # the other session has short tasks of its own
+    async with asyncio.timeout(0.5):  # the other session has short tasks too
         while left := _left_since(before):
             await asyncio.sleep(0.005)
     assert left == []

@@ -182,7 +182,7 @@ async def test_a_silent_connection_is_detected(fleet: Fleet, line: Line) -> None
     assert "away" in repr(far[1].link)
     line.is_silent = False
     await eventually(lambda: dead not in fleet.values(), 10)
-    await fleet.get()  # one that was told of the end has asked for no other yet
+    await fleet.get()  # one that heard of the revocation has not asked for another token yet
     await together(fleet)
     assert fleet.issuer.logins == 3
 

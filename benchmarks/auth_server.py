@@ -25,7 +25,7 @@ class AuthServer:
     def __init__(self, stock: ServerData) -> None:
         self._window = stock.window
         self._counted: deque[float] = deque()
-        # Windows that begin at a moment nobody knows.
+        # The phase of the windows is unknown to clients.
         self._phase = random.Random(5).random()
         self._refused_up_to = 0
         self._tokens = 0
