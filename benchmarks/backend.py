@@ -24,7 +24,7 @@ from attrs import frozen
 from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave
 from benchmarks.records import FIRST_ID
 from benchmarks.report import Table, median_text, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 from nexhealth_async import NexHealth, Rates, to_json
 
@@ -47,7 +47,7 @@ _HTTP = web.AppKey("_HTTP", aiohttp.ClientSession)
 class _Backend:
     """One way in which the application's routes ask the API."""
 
-    served: Served
+    served: RunningServer
 
     async def sessions(self, app: web.Application) -> AsyncIterator[None]:
         """Open the clients that the routes need, with enough connections for all requests."""
@@ -84,7 +84,7 @@ class _Backend:
         return web.Response(text=str(time.process_time()))
 
 
-def _run(served: Served, pipe: Connection) -> None:
+def _run(served: RunningServer, pipe: Connection) -> None:
     asyncio.run(_serve(_Backend(served), pipe))
 
 
@@ -101,7 +101,7 @@ async def _serve(backend: _Backend, pipe: Connection) -> None:
 
 
 @contextmanager
-def _running(served: Served) -> Generator[str, None, None]:
+def _running(served: RunningServer) -> Generator[str, None, None]:
     """Run the application in a separate process; give its address."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe(duplex=False)

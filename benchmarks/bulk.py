@@ -28,7 +28,7 @@ from benchmarks.bulk_pace import (
 )
 from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave
 from benchmarks.report import Table
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 from nexhealth_async.export.arrow import schema_of
 from nexhealth_async.export.parquet import ParquetTarget
@@ -55,12 +55,14 @@ def _resident() -> int:
 
 def measure_copy(url: str, records: int, way: str) -> dict[str, float]:
     """Walk everything, or copy it to Parquet; return CPU and bytes. Runs in a process."""
-    served = Served(url=url, stock=ServerData(records=records), record_bytes=0, body_bytes={})
+    served = RunningServer(
+        url=url, stock=ServerData(records=records), record_bytes=0, body_bytes={}
+    )
     with TemporaryDirectory() as folder:
         return asyncio.run(_walk_all(served) if way == "walk" else _copy_all(served, folder))
 
 
-async def _walk_all(served: Served) -> dict[str, float]:
+async def _walk_all(served: RunningServer) -> dict[str, float]:
     count = total = 0
     async with session(served) as nex:
         at = nex.practice(served.subdomain).location(served.location_id)
@@ -73,7 +75,7 @@ async def _walk_all(served: Served) -> dict[str, float]:
     return {"cpu": cpu}
 
 
-async def _copy_all(served: Served, folder: str) -> dict[str, float]:
+async def _copy_all(served: RunningServer, folder: str) -> dict[str, float]:
     target = ParquetTarget(folder)
     schema_of(Patient)
     parquet()  # a library to be loaded, as the walk's is
@@ -114,15 +116,15 @@ def _measure_copies(scale: Scale, figures: Figures) -> None:
 # Other ways
 
 
-def _by_bulk(served: Served) -> None:
+def _by_bulk(served: RunningServer) -> None:
     asyncio.run(pulled(served, 8, 1000))
 
 
-def _by_gather(served: Served) -> None:
+def _by_gather(served: RunningServer) -> None:
     asyncio.run(_gather_all(served))
 
 
-async def _gather_all(served: Served) -> None:
+async def _gather_all(served: RunningServer) -> None:
     """Pull as handwritten code does: read the count from the first page, then bound concurrency."""
     semaphore = asyncio.Semaphore(8)
     async with httpx.AsyncClient(base_url=served.url) as http:
@@ -147,7 +149,7 @@ async def _gather_all(served: Served) -> None:
     check(served, len(ids), sum(ids))  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _by_dlt(served: Served) -> None:
+def _by_dlt(served: RunningServer) -> None:
     """Extract with dlt's REST source, which reads the pages sequentially."""
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     from dlt.sources.rest_api import (  # pyright: ignore[reportMissingTypeStubs]
@@ -179,7 +181,7 @@ def _by_dlt(served: Served) -> None:
     check(served, len(ids), sum(ids))
 
 
-_PULLERS: dict[str, Callable[[Served], None]] = {
+_PULLERS: dict[str, Callable[[RunningServer], None]] = {
     "ours": _by_bulk,
     "asyncio": _by_gather,
     "dlt": _by_dlt,

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from benchmarks.ideal import ideal
 from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave
 from benchmarks.report import Table, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData, ServerWindow
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async._protocol.operations import RateClass
@@ -24,7 +24,7 @@ __all__ = [
     "CONCURRENCIES",
     "LATENCIES",
     "LIMITED",
-    "Limited",
+    "PullLimits",
     "cell",
     "check",
     "limits_table",
@@ -40,7 +40,7 @@ CONCURRENCIES = (4, 8, 16)
 
 
 @frozen(kw_only=True)
-class Limited:
+class PullLimits:
     """Rate limits for a pull that they hold up; client and server use the same ones."""
 
     label: str
@@ -69,13 +69,13 @@ class Limited:
 
 
 LIMITED = {
-    "small": Limited(
+    "small": PullLimits(
         label="20 a second",
         rates=Rates(overall=None, people=Limit(20, 1.0)),
         window=ServerWindow(20, 1.0, sliding=True),
         pages=100,
     ),
-    "documented": Limited(
+    "documented": PullLimits(
         label="the documented ones",
         rates=Rates(),
         window=ServerWindow(100, 1.0, sliding=True),
@@ -86,7 +86,9 @@ LIMITED = {
 
 
 @asynccontextmanager
-async def session(served: Served, rates: Rates | None = None) -> AsyncGenerator[NexHealth, None]:
+async def session(
+    served: RunningServer, rates: Rates | None = None
+) -> AsyncGenerator[NexHealth, None]:
     """Open a session that is logged in and has built its decoders."""
     async with NexHealth(
         "invented-key", base_url=served.url, rates=rates or Rates.unlimited(), version="v2"
@@ -96,14 +98,14 @@ async def session(served: Served, rates: Rates | None = None) -> AsyncGenerator[
         yield nex
 
 
-def check(served: Served, records: int, total: int) -> None:
+def check(served: RunningServer, records: int, total: int) -> None:
     """Compare the records with the server's; raises `WrongRecordsError`."""
     if (records, total) != (served.records, served.sum_of_ids):
         raise WrongRecordsError("records are missing")
 
 
 async def pulled(
-    served: Served, concurrency: int, per_page: int, rates: Rates | None = None
+    served: RunningServer, concurrency: int, per_page: int, rates: Rates | None = None
 ) -> float:
     """Pull everything; return the wall-clock seconds."""
     gc.collect()

@@ -30,7 +30,7 @@ import nexhealth_async
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.sandbox import Sandbox
 
-__all__ = ["CallPath", "Totals", "call_path", "main", "page_path"]
+__all__ = ["CallCounts", "CallPath", "call_path", "main", "page_path"]
 
 _PACKAGE = str(Path(nexhealth_async.__file__).parent)
 _SANDBOX = str(Path(_PACKAGE, "sandbox"))
@@ -39,7 +39,7 @@ _PER_PAGE = 5
 
 
 @frozen(kw_only=True)
-class Totals:
+class CallCounts:
     """The function calls of one operation inside the library."""
 
     coroutines: int
@@ -57,7 +57,7 @@ class CallPath:
     """Synchronous functions in the same task."""
     waiting: tuple[str, ...]
     """Coroutines of other tasks that await this task."""
-    totals: Totals
+    totals: CallCounts
     """Every frame between the call and its result."""
 
 
@@ -157,7 +157,7 @@ def _awaited_by(task: asyncio.Task[object]) -> Iterator[str]:
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "ag_await", None)
 
 
-async def _totals_of(work: Callable[[], Awaitable[None]]) -> Totals:
+async def _totals_of(work: Callable[[], Awaitable[None]]) -> CallCounts:
     """Run the operation and count the library's frames; a resumed frame counts once."""
     frames = dict[int, FrameType]()  # kept, so that no two have the same id
 
@@ -172,7 +172,7 @@ async def _totals_of(work: Callable[[], Awaitable[None]]) -> Totals:
     finally:
         sys.setprofile(before)
     coroutines = sum(_is_async(frame.f_code) for frame in frames.values())
-    return Totals(coroutines=coroutines, functions=len(frames) - coroutines)
+    return CallCounts(coroutines=coroutines, functions=len(frames) - coroutines)
 
 
 def _is_ours(code: CodeType) -> bool:

@@ -15,7 +15,7 @@ from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, op
 from benchmarks.ours import CannedSession
 from benchmarks.records import FIRST_ID, records
 from benchmarks.report import Table, median_text, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 from nexhealth_async import Rates
 from nexhealth_async._client.rate_limiter import RateLimiter
@@ -54,7 +54,7 @@ async def _cpu(times: int, once: Callable[[], Awaitable[None]]) -> float:
     return (time.process_time() - begin) / times
 
 
-async def _plain(served: Served, times: int, *, decoded: bool) -> float:
+async def _plain(served: RunningServer, times: int, *, decoded: bool) -> float:
     url = f"{served.url}/patients/{FIRST_ID}"
     query = {"subdomain": served.subdomain}
     async with aiohttp.ClientSession() as http:
@@ -68,7 +68,7 @@ async def _plain(served: Served, times: int, *, decoded: bool) -> float:
         return await _cpu(times, once)
 
 
-async def _httpx(served: Served, times: int) -> float:
+async def _httpx(served: RunningServer, times: int) -> float:
     url = f"{served.url}/patients/{FIRST_ID}"
     query = {"subdomain": served.subdomain}
     async with httpx.AsyncClient() as http:
@@ -80,7 +80,7 @@ async def _httpx(served: Served, times: int) -> float:
         return await _cpu(times, once)
 
 
-async def _get(served: Served, times: int, http: object = None) -> float:
+async def _get(served: RunningServer, times: int, http: object = None) -> float:
     async with open_location(served, rates=_NEVER_WAITING, http=http) as at:
 
         async def once() -> None:
@@ -89,7 +89,7 @@ async def _get(served: Served, times: int, http: object = None) -> float:
         return await _cpu(times, once)
 
 
-async def _inside(served: Served, times: int) -> float:
+async def _inside(served: RunningServer, times: int) -> float:
     record = records("light", 1)[0]
     body = b'{"code":true,"description":null,"error":null,"data":%b,"count":null}' % record
     login = b'{"code":true,"data":{"token":"invented"},"error":null}'

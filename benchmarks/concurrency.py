@@ -13,7 +13,7 @@ from benchmarks.ideal import ideal
 from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
 from benchmarks.peers import aiohttp_page
 from benchmarks.report import Table, median_text, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["LATENCIES", "PREFETCHES", "measure", "pages_for", "tables"]
@@ -31,7 +31,7 @@ def pages_for(prefetch: int, *, quick: bool = False) -> int:
     return 100 if prefetch >= 4 else 20
 
 
-async def _walk(served: Served, prefetch: int, pages: int) -> tuple[float, float]:
+async def _walk(served: RunningServer, prefetch: int, pages: int) -> tuple[float, float]:
     ids: list[int] = []
     gc.collect()
     limit = pages * PER_PAGE
@@ -50,7 +50,7 @@ async def _walk(served: Served, prefetch: int, pages: int) -> tuple[float, float
     return wall, cpu
 
 
-async def _bytes_only(served: Served, prefetch: int, pages: int) -> float:
+async def _bytes_only(served: RunningServer, prefetch: int, pages: int) -> float:
     """Read the pages' bytes with this many workers, pages 1 and 2 first and together."""
     left = iter(range(3, pages + 1))
     async with aiohttp.ClientSession() as http:
@@ -109,7 +109,9 @@ def measure(scale: Scale, figures: Figures) -> None:
                     _measure_one(scale, figures, name, served, prefetch)
 
 
-def _measure_one(scale: Scale, figures: Figures, name: str, served: Served, prefetch: int) -> None:
+def _measure_one(
+    scale: Scale, figures: Figures, name: str, served: RunningServer, prefetch: int
+) -> None:
     pages = pages_for(prefetch, quick=scale.quick)
     base = f"ahead.{name}.{prefetch}"
     wall, cpu = asyncio.run(_walk(served, prefetch, pages))

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
 from benchmarks.records import RecordKind
 from benchmarks.report import Table, median_text, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["measure", "tables"]
@@ -20,7 +20,7 @@ _WAYS = {"ahead": 1, "plain": 0}
 _LATENCY = 0.02
 
 
-async def _walk(served: Served, prefetch: int) -> float:
+async def _walk(served: RunningServer, prefetch: int) -> float:
     ids: list[int] = []
     gc.collect()
     async with open_location(served, warm=True) as at:

@@ -8,7 +8,7 @@ import time
 from benchmarks.measure import Figures, Scale, open_location
 from benchmarks.records import FIRST_ID
 from benchmarks.report import Table, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData, ServerWindow
 from nexhealth_async import Rates
 from nexhealth_async._protocol.rate_limits import Limit
@@ -26,7 +26,7 @@ _CASES = {
 }
 
 
-async def _crowd(served: Served, per_task: int) -> dict[str, float]:
+async def _crowd(served: RunningServer, per_task: int) -> dict[str, float]:
     """Let tasks call as fast as they can; return what the server saw, and each task's share."""
     done = [0] * _TASKS
     shares: list[float] = []
@@ -60,7 +60,7 @@ async def _crowd(served: Served, per_task: int) -> dict[str, float]:
     }
 
 
-async def _beside_a_pull(served: Served, calls: int) -> float:
+async def _beside_a_pull(served: RunningServer, calls: int) -> float:
     """Return the mean milliseconds that a single call waits beside a pull at full speed."""
     waits: list[float] = []
     async with open_location(served, warm=True, rates=_RATES) as at:

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from attrs import define, field, frozen
 
-from benchmarks.server import Served
+from benchmarks.server import RunningServer
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.scopes import LocationScope
 
@@ -80,7 +80,7 @@ class PullResult:
     record_bytes: int | None = None
     body_bytes: int | None = None
 
-    def check(self, served: Served, per_page: int) -> None:
+    def check(self, served: RunningServer, per_page: int) -> None:
         """Compare with the server's records; raises `WrongRecordsError`."""
         expected = {
             "records": served.records,
@@ -94,11 +94,11 @@ class PullResult:
                 raise WrongRecordsError(f"{name} is {brought}, and should be {number}")
 
 
-Client: TypeAlias = Callable[[Served, int], Awaitable[PullResult]]
+Client: TypeAlias = Callable[[RunningServer, int], Awaitable[PullResult]]
 """Reads all records of a server, in pages of the given size."""
 
 
-async def timed(client: Client, served: Served, per_page: int) -> tuple[float, float]:
+async def timed(client: Client, served: RunningServer, per_page: int) -> tuple[float, float]:
     """Return the CPU and wall-clock seconds of one pull, after checking its records."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
@@ -125,7 +125,7 @@ def interleave(cases: Sequence[T], round_: int) -> Sequence[T]:
 
 @asynccontextmanager
 async def open_location(
-    served: Served, *, warm: bool = False, rates: Rates | None = None, http: object = None
+    served: RunningServer, *, warm: bool = False, rates: Rates | None = None, http: object = None
 ) -> AsyncGenerator[LocationScope, None]:
     """Open a session, logged in if it should be warm, and give the server's only location."""
     # The documented limits (1,000 requests a minute for patients) would be all that is measured.
@@ -141,6 +141,6 @@ async def open_location(
         yield nex.practice(served.subdomain).location(served.location_id)
 
 
-def run(client: Client, served: Served, per_page: int) -> tuple[float, float]:
+def run(client: Client, served: RunningServer, per_page: int) -> tuple[float, float]:
     """Time a client in a separate event loop."""
     return asyncio.run(timed(client, served, per_page))

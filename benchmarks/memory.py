@@ -11,7 +11,7 @@ from typing import Literal, cast
 from benchmarks.alone import alone
 from benchmarks.measure import Figures, Scale, interleave, open_location
 from benchmarks.report import Table, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["CASES", "measure", "tables", "walked"]
@@ -36,11 +36,11 @@ def _resident() -> int:
 def walked(url: str, records: int, case: str, prefetch: int) -> dict[str, float]:
     """Walk everything and drop it; return the bytes above the start. Runs in a process."""
     stock = ServerData(records=records, cursor=case == "cursor")
-    served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
+    served = RunningServer(url=url, stock=stock, record_bytes=0, body_bytes={})
     return asyncio.run(_walked(served, case, prefetch))
 
 
-async def _walked(served: Served, case: str, prefetch: int) -> dict[str, float]:
+async def _walked(served: RunningServer, case: str, prefetch: int) -> dict[str, float]:
     drift = cast("Literal['watch', 'ignore']", "watch" if case == "cursor" else case)
     count = total = peak = half = 0
     async with open_location(served, warm=True) as at:

@@ -8,12 +8,12 @@ from typing import Self, cast
 import orjson
 
 from benchmarks.measure import Client, PullResult, open_location
-from benchmarks.server import Served
+from benchmarks.server import RunningServer
 
 __all__ = ["OURS", "CannedSession", "ids_of_raw_json"]
 
 
-async def _walk(served: Served, per_page: int) -> PullResult:
+async def _walk(served: RunningServer, per_page: int) -> PullResult:
     ids: list[int] = []
     async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page):
@@ -21,7 +21,7 @@ async def _walk(served: Served, per_page: int) -> PullResult:
     return PullResult(records=len(ids), sum_of_ids=sum(ids))
 
 
-async def _pages(served: Served, per_page: int) -> PullResult:
+async def _pages(served: RunningServer, per_page: int) -> PullResult:
     ids: list[int] = []
     async with open_location(served) as at:
         async for page in at.patients.walk(per_page=per_page).pages():
@@ -29,7 +29,7 @@ async def _pages(served: Served, per_page: int) -> PullResult:
     return PullResult(records=len(ids), sum_of_ids=sum(ids))
 
 
-async def _raw(served: Served, per_page: int) -> PullResult:
+async def _raw(served: RunningServer, per_page: int) -> PullResult:
     ids: list[object] = []
     async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page).raw():
@@ -37,7 +37,7 @@ async def _raw(served: Served, per_page: int) -> PullResult:
     return PullResult(records=len(ids), sum_of_ids=sum(cast("list[int]", ids)))
 
 
-async def _raw_json(served: Served, per_page: int) -> PullResult:
+async def _raw_json(served: RunningServer, per_page: int) -> PullResult:
     records = record_bytes = 0
     async with open_location(served) as at:
         async for patient in at.patients.walk(per_page=per_page).raw_json():
@@ -46,7 +46,7 @@ async def _raw_json(served: Served, per_page: int) -> PullResult:
     return PullResult(records=records, record_bytes=record_bytes)
 
 
-async def ids_of_raw_json(served: Served, per_page: int) -> PullResult:
+async def ids_of_raw_json(served: RunningServer, per_page: int) -> PullResult:
     """Read the ids of a raw_json walk; not timed, since such a walk does not decode."""
     ids: list[int] = []
     async with open_location(served) as at:

@@ -21,7 +21,7 @@ from attrs import frozen
 from benchmarks.generated import GENERATED
 from benchmarks.measure import Client, PullResult
 from benchmarks.records import RecordKind
-from benchmarks.server import Served
+from benchmarks.server import RunningServer
 from benchmarks.shapes import (
     AttrsLight,
     AttrsWide,
@@ -116,7 +116,7 @@ def _client(peer: ComparedClient, kind: RecordKind) -> Client:
     read = READERS[peer.name](kind)
     by_key = peer.name.endswith("dicts")
 
-    async def pull(served: Served, per_page: int) -> PullResult:
+    async def pull(served: RunningServer, per_page: int) -> PullResult:
         ids: list[int] = []
         async with aclosing(pages(served, per_page)) as bodies:
             async for body in bodies:
@@ -129,7 +129,7 @@ def _client(peer: ComparedClient, kind: RecordKind) -> Client:
     return pull
 
 
-async def _bytes_only(served: Served, per_page: int) -> PullResult:
+async def _bytes_only(served: RunningServer, per_page: int) -> PullResult:
     body_bytes = 0
     async with aclosing(_over_aiohttp(served, per_page)) as bodies:
         async for body in bodies:
@@ -143,7 +143,7 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _query(served: Served, page: int, per_page: int) -> dict[str, str]:
+def _query(served: RunningServer, page: int, per_page: int) -> dict[str, str]:
     return {
         "subdomain": served.subdomain,
         "location_id": str(served.location_id),
@@ -153,12 +153,12 @@ def _query(served: Served, page: int, per_page: int) -> dict[str, str]:
     }
 
 
-def _page_numbers(served: Served, per_page: int) -> range:
+def _page_numbers(served: RunningServer, per_page: int) -> range:
     return range(1, -(-served.records // per_page) + 1)
 
 
 async def aiohttp_page(
-    http: aiohttp.ClientSession, served: Served, token: str, page: int, per_page: int
+    http: aiohttp.ClientSession, served: RunningServer, token: str, page: int, per_page: int
 ) -> bytes:
     """Read the bytes of one page without a client library."""
     async with http.get(
@@ -169,7 +169,7 @@ async def aiohttp_page(
         return await response.read()
 
 
-async def _over_aiohttp(served: Served, per_page: int) -> AsyncGenerator[bytes, None]:
+async def _over_aiohttp(served: RunningServer, per_page: int) -> AsyncGenerator[bytes, None]:
     async with aiohttp.ClientSession() as http:
         async with http.post(f"{served.url}/authenticates") as response:
             token = orjson.loads(await response.read())["data"]["token"]
@@ -177,7 +177,7 @@ async def _over_aiohttp(served: Served, per_page: int) -> AsyncGenerator[bytes, 
             yield await aiohttp_page(http, served, token, page, per_page)
 
 
-async def _over_httpx(served: Served, per_page: int) -> AsyncGenerator[bytes, None]:
+async def _over_httpx(served: RunningServer, per_page: int) -> AsyncGenerator[bytes, None]:
     async with httpx.AsyncClient(base_url=served.url, verify=_certificates()) as http:
         token = orjson.loads((await http.post("/authenticates")).content)["data"]["token"]
         headers = {**_HEADERS, "Authorization": f"Bearer {token}"}

@@ -11,7 +11,7 @@ from benchmarks.ours import OURS, ids_of_raw_json
 from benchmarks.peers import PEERS, peer_clients
 from benchmarks.records import RecordKind
 from benchmarks.report import Table, median_text, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["LABELS", "PLACES", "measure", "tables"]
@@ -40,7 +40,9 @@ def measure(scale: Scale, figures: Figures) -> None:
     few = ServerData(records=scale.of(2_000, 50), per_page=(5,))
     with ExitStack() as stack:
         enter = stack.enter_context
-        servers: dict[tuple[RecordKind, bool], Served] = {("light", True): enter(serving(few))}
+        servers: dict[tuple[RecordKind, bool], RunningServer] = {
+            ("light", True): enter(serving(few))
+        }
         for kind, stock in stocks.items():
             servers[kind, False] = enter(serving(stock))
         clients = {kind: _clients(kind) for kind in stocks}
@@ -62,13 +64,13 @@ def _clients(kind: RecordKind) -> dict[str, Client]:
     return {**peer_clients(kind), **{name: client for name, (_, client) in OURS.items()}}
 
 
-def _warm_up(served: Served, clients: dict[str, Client], per_page: int) -> None:
+def _warm_up(served: RunningServer, clients: dict[str, Client], per_page: int) -> None:
     """Warm up each client, and check the one whose ids are not timed."""
     for client in (*clients.values(), ids_of_raw_json):
         asyncio.run(_checked(client, served, per_page))
 
 
-async def _checked(client: Client, served: Served, per_page: int) -> None:
+async def _checked(client: Client, served: RunningServer, per_page: int) -> None:
     (await client(served, per_page)).check(served, per_page)
 
 

@@ -22,14 +22,14 @@ from benchmarks.auth_server import AuthServer
 from benchmarks.records import FIRST_ID
 from benchmarks.stock import Rendered, ServerData, latency_of, reply, server_context
 
-__all__ = ["Served", "serving"]
+__all__ = ["RunningServer", "serving"]
 
 _SUBDOMAIN = "invented-dental"
 _LOCATION_ID = 339_273
 
 
 @frozen(kw_only=True)
-class Served:
+class RunningServer:
     """Address of a server, and what a client that read everything has seen."""
 
     url: str
@@ -65,7 +65,7 @@ class Served:
 
 
 @contextmanager
-def serving(stock: ServerData) -> Generator[Served, None, None]:
+def serving(stock: ServerData) -> Generator[RunningServer, None, None]:
     """Run a server in a separate process."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
@@ -73,7 +73,7 @@ def serving(stock: ServerData) -> Generator[Served, None, None]:
     process.start()
     there.close()
     try:
-        yield cast("Served", here.recv())
+        yield cast("RunningServer", here.recv())
     finally:
         here.close()
         process.terminate()
@@ -92,7 +92,7 @@ async def _serve(stock: ServerData, pipe: Connection) -> None:
         lambda: _Connection(stock, rendered, auth_server), "127.0.0.1", 0, backlog=256, ssl=ssl
     )
     scheme = "https" if stock.tls else "http"
-    served = Served(
+    served = RunningServer(
         url=f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}",
         stock=stock,
         record_bytes=rendered.record_bytes,

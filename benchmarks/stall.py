@@ -13,7 +13,7 @@ from benchmarks.measure import Client, Figures, Scale, interleave
 from benchmarks.ours import OURS
 from benchmarks.records import RecordKind
 from benchmarks.report import Table, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["heartbeat", "measure", "tables"]
@@ -62,7 +62,7 @@ def heartbeat(
 ) -> dict[str, float]:
     """Pull a list beside a heartbeat, and return the delays in milliseconds; runs in a process."""
     stock = ServerData(kind=kind, records=records)
-    served = Served(url=url, stock=stock, record_bytes=0, body_bytes={})
+    served = RunningServer(url=url, stock=stock, record_bytes=0, body_bytes={})
     # What a web backend has in its memory: tracked objects that the collector must look through.
     others = [[place] for place in range(heap)]
     return asyncio.run(_pulled(served, client, first_seconds), debug=False) | {
@@ -70,7 +70,7 @@ def heartbeat(
     }
 
 
-async def _pulled(served: Served, client: str, first_seconds: float) -> dict[str, float]:
+async def _pulled(served: RunningServer, client: str, first_seconds: float) -> dict[str, float]:
     beats: list[_Heartbeat] = []
     pull = _client(client, served.stock.kind)
     beating = asyncio.create_task(_beats(beats))
@@ -137,7 +137,7 @@ def measure(scale: Scale, figures: Figures) -> None:
             figures.add(f"stall.idle.{what}", idle[what])
 
 
-def _measure_one(figures: Figures, served: Served, name: str) -> None:
+def _measure_one(figures: Figures, served: RunningServer, name: str) -> None:
     client, _, heap = name.partition("-")
     kind = served.stock.kind
     found = alone(

@@ -10,7 +10,7 @@ from benchmarks.auth_server import LIFETIME
 from benchmarks.measure import Figures, Scale, WrongRecordsError, open_location
 from benchmarks.records import FIRST_ID
 from benchmarks.report import Table, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["measure", "tables"]
@@ -23,7 +23,7 @@ _LABELS = {
 }
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class _MovableLoop(asyncio.SelectorEventLoop):
     """A loop whose clock can be moved ahead."""
 
     ahead = 0.0
@@ -32,8 +32,8 @@ class _Loop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
-async def _expired_token_storm(served: Served, *, known: bool) -> dict[str, float]:
-    loop = cast("_Loop", asyncio.get_running_loop())
+async def _expired_token_storm(served: RunningServer, *, known: bool) -> dict[str, float]:
+    loop = cast("_MovableLoop", asyncio.get_running_loop())
     async with open_location(served, warm=True) as at:
         # Every connection is open and every decoder built before the token goes.
         await asyncio.gather(*(at.patients.get(FIRST_ID) for _ in range(_TASKS)))
@@ -61,7 +61,7 @@ def measure(scale: Scale, figures: Figures) -> None:
     with serving(ServerData(latency=_REQUEST, login_seconds=_LOGIN)) as served:
         for _ in range(scale.rounds):
             for name in _LABELS:
-                with asyncio.Runner(loop_factory=_Loop) as runner:
+                with asyncio.Runner(loop_factory=_MovableLoop) as runner:
                     found = runner.run(_expired_token_storm(served, known=name == "known"))
                 for what, value in found.items():
                     figures.add(f"storm.{name}.{what}", value)

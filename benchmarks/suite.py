@@ -14,7 +14,7 @@ from benchmarks.report import Table
 __all__ = ["SUITE", "Benchmark", "module_of"]
 
 
-class Module(Protocol):
+class BenchmarkModule(Protocol):
     """Interface of a benchmark module."""
 
     measure: Callable[[Scale, Figures], None]
@@ -47,6 +47,6 @@ SUITE = (
 )
 
 
-def module_of(benchmark: Benchmark) -> Module:
+def module_of(benchmark: Benchmark) -> BenchmarkModule:
     """Load a benchmark; each is imported only when it is run or shown."""
-    return cast("Module", import_module(f"benchmarks.{benchmark.name}"))
+    return cast("BenchmarkModule", import_module(f"benchmarks.{benchmark.name}"))

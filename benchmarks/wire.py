@@ -14,7 +14,7 @@ import orjson
 from benchmarks.measure import Figures, Scale, WrongRecordsError, interleave, open_location
 from benchmarks.peers import aiohttp_page
 from benchmarks.report import Table, median_text, range_text
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData
 
 __all__ = ["measure", "tables"]
@@ -27,14 +27,14 @@ _CLIENTS = {
 }
 
 
-def _session(served: Served) -> aiohttp.ClientSession:
+def _session(served: RunningServer) -> aiohttp.ClientSession:
     if served.authority is None:
         return aiohttp.ClientSession()
     context = ssl.create_default_context(cadata=served.authority)
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
 
 
-async def _pull(served: Served, client: str) -> float:
+async def _pull(served: RunningServer, client: str) -> float:
     """Return the CPU seconds of reading everything; one page before that opens the connection."""
     count = 0
     async with _session(served) as http:

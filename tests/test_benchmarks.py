@@ -26,7 +26,7 @@ from benchmarks.picture import draw_svg
 from benchmarks.pull import LABELS, PLACES
 from benchmarks.pull import tables as pull_tables
 from benchmarks.records import FIRST_ID, RecordKind, odd_places, records
-from benchmarks.server import Served, serving
+from benchmarks.server import RunningServer, serving
 from benchmarks.stock import ServerData, ServerWindow, latency_of
 from benchmarks.suite import SUITE
 from benchmarks.targets import TARGETS, PerformanceTarget, targets
@@ -165,7 +165,7 @@ def test_a_difference_above_the_noise_is_marked() -> None:
     ids=["records", "ids", "record bytes", "body bytes"],
 )
 def test_a_client_with_other_records_is_refused(wrong: PullResult) -> None:
-    served = Served(
+    served = RunningServer(
         url="http://invented.example",
         stock=ServerData(records=2),
         record_bytes=20,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.sandbox import Sandbox
 
-__all__ = ["APPS", "WEBHOOK_SECRET", "App", "environment", "python", "running"]
+__all__ = ["APPS", "WEBHOOK_SECRET", "RunningApp", "environment", "python", "running"]
 
 APPS = ("fastapi_app", "starlette_app", "aiohttp_app", "litestar_app")
 WEBHOOK_SECRET = "invented-webhook-secret"
@@ -28,7 +28,7 @@ ROOT = EXAMPLES.parents[1]
 
 
 @define(kw_only=True)
-class App:
+class RunningApp:
     """A running application."""
 
     url: str
@@ -91,13 +91,13 @@ async def python(
 @asynccontextmanager
 async def running(
     name: str, sandbox: Sandbox, *, starts: bool = True, **more: str
-) -> AsyncGenerator[App]:
+) -> AsyncGenerator[RunningApp]:
     """Run an example until the end of the block at the latest."""
     process = await python("-m", "tests.apps.server", name, env=environment(sandbox, **more))
     assert process.stdout
     try:
         line = await asyncio.wait_for(process.stdout.readline(), 30)
-        app = App(url=f"http://127.0.0.1:{line.decode().strip()}", process=process)
+        app = RunningApp(url=f"http://127.0.0.1:{line.decode().strip()}", process=process)
         if not line and starts:
             raise AssertionError(await app.ended())
         yield app

@@ -15,7 +15,7 @@ import pytest
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.sandbox.handlers import appointment_checks
 from nexhealth_async.testing import SandboxThread
-from tests.apps.helpers import App, running, unlogged
+from tests.apps.helpers import RunningApp, running, unlogged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,7 +33,7 @@ def thread() -> Iterator[SandboxThread]:
 
 
 @pytest.fixture
-async def app(sandbox: Sandbox) -> AsyncIterator[App]:
+async def app(sandbox: Sandbox) -> AsyncIterator[RunningApp]:
     async with running(
         "fastapi_app",
         sandbox,
@@ -48,7 +48,7 @@ async def app(sandbox: Sandbox) -> AsyncIterator[App]:
 
 
 @pytest.fixture
-async def http(app: App) -> AsyncIterator[aiohttp.ClientSession]:
+async def http(app: RunningApp) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(app.url, connector=aiohttp.TCPConnector(limit=0)) as session:
         yield session
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from tests.apps.helpers import APPS, App, running
+from tests.apps.helpers import APPS, RunningApp, running
 
 if TYPE_CHECKING:
     from nexhealth_async.sandbox import Sandbox
@@ -62,7 +62,7 @@ async def press(http: aiohttp.ClientSession, sandbox: Sandbox, requests: int) ->
     await asyncio.gather(*(visit() for _ in range(AT_ONCE)))
 
 
-async def quiet(app: App) -> dict[str, int]:
+async def quiet(app: RunningApp) -> dict[str, int]:
     """Wait until no request is in flight, and count."""
     seen = await app.held()
     for _ in range(50):

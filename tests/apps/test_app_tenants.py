@@ -35,7 +35,7 @@ async def sandboxes() -> AsyncIterator[dict[str, Sandbox]]:
         }
 
 
-class Opened:
+class SessionFactory:
     """Makes sessions and records them."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Opened:
 async def test_each_customer_sees_its_own_patients_with_its_own_token(
     sandboxes: dict[str, Sandbox],
 ) -> None:
-    opened = Opened(sandboxes)
+    opened = SessionFactory(sandboxes)
 
     async def count(tenants: Any, name: str) -> int:
         async with tenants.of(name) as nex:
@@ -83,7 +83,7 @@ async def test_each_customer_sees_its_own_patients_with_its_own_token(
 
 async def test_the_limit_of_one_key_delays_nobody_else(sandboxes: dict[str, Sandbox]) -> None:
     few = Limit(2, 0.6)
-    opened = Opened(sandboxes, Rates(overall=few, slow=few, people=few, other=few))
+    opened = SessionFactory(sandboxes, Rates(overall=few, slow=few, people=few, other=few))
     slow, quick = list(sandboxes)[:2]
     async with multi_tenant.Tenants(opened, most=4) as tenants:
 
@@ -103,7 +103,7 @@ async def test_the_limit_of_one_key_delays_nobody_else(sandboxes: dict[str, Sand
 async def test_the_least_recently_used_session_is_closed_and_reopened_on_demand(
     sandboxes: dict[str, Sandbox],
 ) -> None:
-    opened = Opened(sandboxes)
+    opened = SessionFactory(sandboxes)
     first, second, third, _ = sandboxes
     async with multi_tenant.Tenants(opened, most=2) as tenants:
         for name in (first, second, first, third):
@@ -120,7 +120,7 @@ async def test_the_least_recently_used_session_is_closed_and_reopened_on_demand(
 
 
 async def test_a_session_in_use_is_never_evicted(sandboxes: dict[str, Sandbox]) -> None:
-    opened = Opened(sandboxes)
+    opened = SessionFactory(sandboxes)
     first, second, third, _ = sandboxes
     async with multi_tenant.Tenants(opened, most=2) as tenants:
         async with tenants.of(first) as one, tenants.of(second):
@@ -134,7 +134,7 @@ async def test_a_session_in_use_is_never_evicted(sandboxes: dict[str, Sandbox]) 
 async def test_a_customer_with_a_slow_login_delays_nobody(
     sandboxes: dict[str, Sandbox],
 ) -> None:
-    opened = Opened(sandboxes, version="auto")
+    opened = SessionFactory(sandboxes, version="auto")
     sandboxes["customer-0"].hang_next(path="/authenticates")
     async with multi_tenant.Tenants(opened, most=4) as tenants:
 

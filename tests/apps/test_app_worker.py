@@ -34,7 +34,7 @@ def session(sandbox: Sandbox) -> NexHealth:
     )
 
 
-class Rounds:
+class WorkerUnderTest:
     """A worker under test, and the records it handled."""
 
     def __init__(self, nex: NexHealth, state: Path, *, most: int = 1_000) -> None:
@@ -54,15 +54,15 @@ async def test_a_stopped_worker_continues_after_its_last_complete_round(
     state = tmp_path / "worker.state"
     everybody = list(sandbox.patients.ids)
     async with session(sandbox) as nex:
-        stopped = Rounds(nex, state, most=10)
+        stopped = WorkerUnderTest(nex, state, most=10)
         await stopped.worker.run()
         assert stopped.handled == everybody[:10]
         assert not state.exists()
-        whole = Rounds(nex, state, most=60)
+        whole = WorkerUnderTest(nex, state, most=60)
         await whole.worker.run()
         assert whole.handled == everybody
         assert not state.exists()  # it was stopped at the last record, before the round's end
-        again = Rounds(nex, state)
+        again = WorkerUnderTest(nex, state)
         running = asyncio.create_task(again.worker.run())
         while not state.exists():
             await asyncio.sleep(0.005)
@@ -79,7 +79,7 @@ async def test_a_failed_round_is_made_up_by_the_next(sandbox: Sandbox, tmp_path:
     state = tmp_path / "worker.state"
     sandbox.fail_next(503, times=3)
     async with session(sandbox) as nex:
-        rounds = Rounds(nex, state)
+        rounds = WorkerUnderTest(nex, state)
         running = asyncio.create_task(rounds.worker.run())
         while not state.exists():
             await asyncio.sleep(0.005)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["account", "forbid_lists", "rename", "session"]
 
 
-class _Unscoped(Fault):
+class _UnscopedFault(Fault):
     def matches(self, seen: RecordedRequest) -> bool:
         names = {name for name, _ in seen.query}
         return seen.path in {"/institutions", "/locations"} and "subdomain" not in names
@@ -25,7 +25,7 @@ class _Unscoped(Fault):
 
 def forbid_lists(sandbox: Sandbox) -> None:
     """Hide institutions and locations from the key unless it names a practice."""
-    sandbox.faults.add(_Unscoped(kind="fail", status=403, times=1_000_000))
+    sandbox.faults.add(_UnscopedFault(kind="fail", status=403, times=1_000_000))
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ DATABASES = ("duckdb", "postgres")
 
 
 @define
-class Place:
+class RejectsTarget:
     """A target of some kind, and its contents."""
 
     kind: str
@@ -79,13 +79,13 @@ class Place:
 
 
 @pytest.fixture(params=KINDS)
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RejectsTarget]:
     async with _place(request, tmp_path) as stack:
         yield stack
 
 
 @pytest.fixture(params=DATABASES)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RejectsTarget]:
     async with _place(request, tmp_path) as stack:
         yield stack
 
@@ -99,12 +99,12 @@ class _Placing:
         self._request, self._path = request, tmp_path
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Place:
+    async def __aenter__(self) -> RejectsTarget:
         kind = cast("str", self._request.param)
         if kind != "postgres":
-            return Place(kind, str(self._path / "copy"))
+            return RejectsTarget(kind, str(self._path / "copy"))
         server: PostgresServer = self._request.getfixturevalue("postgres_server")
-        return Place(kind, await self._stack.enter_async_context(new_database(server)))
+        return RejectsTarget(kind, await self._stack.enter_async_context(new_database(server)))
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
@@ -139,7 +139,7 @@ def is_partial(report: Report) -> bool:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_unreadable_records_are_kept_and_counted_and_make_the_copy_partial(
-    version: str, place: Place
+    version: str, place: RejectsTarget
 ) -> None:
     async with scene(version, practices=1, locations=1, patients=5) as (sandbox, nex):
         bad = sorted(sandbox.patients.ids[1:3])
@@ -169,7 +169,7 @@ async def test_unreadable_records_are_kept_and_counted_and_make_the_copy_partial
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_rejected_cancellation_removes_the_stale_row_and_is_read_again(
-    version: str, database: Place
+    version: str, database: RejectsTarget
 ) -> None:
     async with scene(version, practices=1, locations=1) as (sandbox, nex):
         table, id = sandbox.practice.appointments, sandbox.appointments.ids[4]
@@ -195,7 +195,7 @@ async def test_a_rejected_cancellation_removes_the_stale_row_and_is_read_again(
         assert (await database.row("appointments", id))["cancelled"] is True
 
 
-async def test_known_rejections_can_be_allowed_and_new_ones_cannot(database: Place) -> None:
+async def test_known_rejections_can_be_allowed_and_new_ones_cannot(database: RejectsTarget) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         first, second = sandbox.patients.ids[:2]
         make_undecodable(sandbox.practice.patients, first, bio="odd")
@@ -221,7 +221,7 @@ async def test_known_rejections_can_be_allowed_and_new_ones_cannot(database: Pla
 
 
 @pytest.mark.parametrize("end", ["404", "compared"])
-async def test_a_deleted_rejected_record_is_forgotten(database: Place, end: str) -> None:
+async def test_a_deleted_rejected_record_is_forgotten(database: RejectsTarget, end: str) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         id = sandbox.appointments.ids[4]
         make_undecodable(sandbox.practice.appointments, id, cancelled_at="yesterday")
@@ -236,7 +236,7 @@ async def test_a_deleted_rejected_record_is_forgotten(database: Place, end: str)
         assert len(sandbox.seen("GET", f"/appointments/{id}")) == (end == "404")
 
 
-async def test_a_rejected_record_that_cannot_be_read_now_is_kept(database: Place) -> None:
+async def test_a_rejected_record_that_cannot_be_read_now_is_kept(database: RejectsTarget) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         id = sandbox.patients.ids[4]
         good = make_undecodable(sandbox.practice.patients, id, bio="odd")
@@ -253,7 +253,7 @@ async def test_a_rejected_record_that_cannot_be_read_now_is_kept(database: Place
 
 @pytest.mark.parametrize("without", ["an id", "an operation"])
 async def test_records_without_a_get_operation_are_read_with_their_whole_list(
-    database: Place, without: str
+    database: RejectsTarget, without: str
 ) -> None:
     async with scene("v3", practices=1, locations=2) as (sandbox, nex):
         name = "patients" if without == "an id" else "clinical_notes"
@@ -278,7 +278,7 @@ async def test_records_without_a_get_operation_are_read_with_their_whole_list(
         assert all(one > "2020" for one in requests)
 
 
-async def test_a_known_rejected_record_does_not_prevent_comparison(database: Place) -> None:
+async def test_a_known_rejected_record_does_not_prevent_comparison(database: RejectsTarget) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         bad, gone = sandbox.patients.ids[:2]
         make_undecodable(sandbox.practice.patients, bad, bio="odd")
@@ -291,7 +291,7 @@ async def test_a_known_rejected_record_does_not_prevent_comparison(database: Pla
         assert kept["id"] == bad
 
 
-async def test_resuming_files_reads_rejected_records_again(place: Place) -> None:
+async def test_resuming_files_reads_rejected_records_again(place: RejectsTarget) -> None:
     if place.kind in DATABASES:
         pytest.skip("a database takes another pull")
     async with scene(practices=1, locations=2) as (sandbox, nex):
@@ -310,7 +310,7 @@ async def test_resuming_files_reads_rejected_records_again(place: Place) -> None
         assert await place.ids("appointments") == sorted(sandbox.appointments.ids)
 
 
-async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: Place) -> None:
+async def test_rejections_of_a_run_that_did_not_end_count_as_new(database: RejectsTarget) -> None:
     async with scene(practices=1, locations=1, patients=30) as (sandbox, nex):
         make_undecodable(sandbox.practice.patients, sandbox.patients.ids[0], bio="odd")
 
@@ -349,7 +349,7 @@ async def test_a_pull_reports_rejected_records_too() -> None:
 
 
 async def test_a_record_that_becomes_readable_in_a_shared_list_is_stored_once(
-    database: Place,
+    database: RejectsTarget,
 ) -> None:
     """A rejected record with the same id in another practice's list is kept apart."""
     async with scene(practices=2, locations=1, patients=10) as (sandbox, nex):

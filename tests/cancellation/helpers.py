@@ -14,7 +14,7 @@ from attrs import Factory, define
 
 from nexhealth_async import NexHealth, Rates
 from nexhealth_async.sandbox import Sandbox
-from tests.cancellation.suspensions import Moment, Steps, follow
+from tests.cancellation.suspensions import Moment, SuspensionCounter, follow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -64,7 +64,7 @@ class CancelScene:
 
     sandbox: Sandbox
     nex: NexHealth
-    steps: Steps = Factory(lambda: Steps(0, "at_once"))
+    steps: SuspensionCounter = Factory(lambda: SuspensionCounter(0, "at_once"))
     handle: Any = None
     """The object that ends the work: a timeout, a scope or an event."""
     collects: bool = False
@@ -115,7 +115,7 @@ class CancelScene:
     async def trial(
         self,
         work: Callable[[CancelScene], Coroutine[Any, Any, object]],
-        steps: Steps,
+        steps: SuspensionCounter,
         act: Callable[[CancelScene, asyncio.Task[object], list[asyncio.Task[Any]]], object],
     ) -> tuple[bool, object]:
         """Run once; return whether the task was cancelled, and otherwise its result or error."""
@@ -161,12 +161,12 @@ def cancel_all(
         one.cancel()
 
 
-def ends_cancelled(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
+def ends_cancelled(steps: SuspensionCounter, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
     """The cancellation is raised unchanged."""
     assert cancelled, f"the cancellation was swallowed; it ended with {outcome!r}"
 
 
-def ends_well(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
+def ends_well(steps: SuspensionCounter, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
     """The work handles the cancellation and returns."""
     assert not cancelled
     assert not isinstance(outcome, BaseException), repr(outcome)
@@ -179,7 +179,7 @@ async def everywhere(
     through: set[str],
     ways: tuple[CancelMethod, ...] = WAYS,
     act: Callable[[CancelScene, asyncio.Task[object], list[asyncio.Task[Any]]], object] = cancel,
-    judge: Callable[[Steps, bool, object], None] = ends_cancelled,
+    judge: Callable[[SuspensionCounter, bool, object], None] = ends_cancelled,
     before: Callable[[], Awaitable[object] | None] | None = None,
 ) -> int:
     """Run the work repeatedly, stopped one suspension later each time, in each of the ways.
@@ -193,7 +193,7 @@ async def everywhere(
         for at in count(1):
             if before is not None and (preparing := before()) is not None:
                 await preparing
-            steps = Steps(at, way.moment, again=way.again)
+            steps = SuspensionCounter(at, way.moment, again=way.again)
             try:
                 cancelled, outcome = await scene.trial(work, steps, act)
                 if not steps.fired:

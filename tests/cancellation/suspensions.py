@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Generator
 from types import CoroutineType, FrameType
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
-__all__ = ["Moment", "Stepped", "Steps", "follow"]
+__all__ = ["Moment", "SteppedCoroutine", "SuspensionCounter", "follow"]
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ _CHILDREN = frozenset({"Client.fetch_page", "TokenManager._refresh", "work_apart
 """Coroutines that the library runs as tasks, and one of the tests."""
 
 
-class Steps:
+class SuspensionCounter:
     """Counts suspensions and acts at the chosen one, and at some later ones."""
 
     def __init__(self, at: int, moment: Moment, *, again: int = 0) -> None:
@@ -60,10 +60,10 @@ class Steps:
         self.act()
 
 
-class Stepped(Coroutine[Any, Any, T]):
+class SteppedCoroutine(Coroutine[Any, Any, T]):
     """A coroutine that reports each of its suspensions."""
 
-    def __init__(self, coro: AnyCoroutine[T], steps: Steps, *, main: bool) -> None:
+    def __init__(self, coro: AnyCoroutine[T], steps: SuspensionCounter, *, main: bool) -> None:
         self.__qualname__ = getattr(coro, "__qualname__", "")
         self._coro = coro
         self._steps = steps
@@ -86,10 +86,10 @@ class Stepped(Coroutine[Any, Any, T]):
         raise NotImplementedError  # a task asks for `send` and `throw` only
 
 
-class Children:
+class SteppedTaskFactory:
     """A task factory that makes the library's own tasks report their suspensions."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: SuspensionCounter) -> None:
         self.steps = steps
         self.tasks: list[asyncio.Task[Any]] = []
 
@@ -98,17 +98,21 @@ class Children:
     ) -> asyncio.Task[Any]:
         if getattr(coro, "__qualname__", "") not in _CHILDREN:
             return asyncio.Task(coro, loop=loop, **options)
-        task = asyncio.Task(Stepped(coro, self.steps, main=False), loop=loop, **options)
+        task = asyncio.Task(SteppedCoroutine(coro, self.steps, main=False), loop=loop, **options)
         self.tasks.append(task)
         return task
 
 
-def follow(coro: AnyCoroutine[T], steps: Steps) -> tuple[asyncio.Task[T], Children]:
+def follow(
+    coro: AnyCoroutine[T], steps: SuspensionCounter
+) -> tuple[asyncio.Task[T], SteppedTaskFactory]:
     """Run a coroutine as the task under trial, with the loop's task factory replaced."""
     loop = asyncio.get_running_loop()
-    children = Children(steps)
+    children = SteppedTaskFactory(steps)
     loop.set_task_factory(cast("Any", children))
-    return asyncio.Task(Stepped(coro, steps, main=True), loop=loop, name="under trial"), children
+    return asyncio.Task(
+        SteppedCoroutine(coro, steps, main=True), loop=loop, name="under trial"
+    ), children
 
 
 def _chain(coro: object) -> list[str]:

@@ -22,7 +22,7 @@ from tests.cancellation.helpers import (
     open_files,
     scene,
 )
-from tests.cancellation.suspensions import Steps
+from tests.cancellation.suspensions import SuspensionCounter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +115,7 @@ async def test_the_first_login_is_shared_with_the_next_call(way: CancelMethod) -
         for trial in count(1):
             nex = NexHealth(at.sandbox.api_key, base_url=at.sandbox.url, rates=Rates.unlimited())
             fresh, logins = CancelScene(at.sandbox, await nex.open()), at.sandbox.logins
-            steps = Steps(trial, way.moment, again=way.again)
+            steps = SuspensionCounter(trial, way.moment, again=way.again)
             cancelled, _ = await fresh.trial(log_in, steps, cancel)
             assert cancelled is bool(steps.fired), steps.where
             await fresh.check()

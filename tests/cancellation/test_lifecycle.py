@@ -20,7 +20,7 @@ from tests.cancellation.helpers import (
     cancel_all,
     open_files,
 )
-from tests.cancellation.suspensions import Steps
+from tests.cancellation.suspensions import SuspensionCounter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -66,7 +66,7 @@ async def test_a_session_cancelled_while_it_opens_leaves_no_connection_open(
     trial = 0
     for trial in count(1):
         nex = NexHealth(sandbox.api_key, base_url=sandbox.url, preload=["patients", "appointments"])
-        at, steps = CancelScene(sandbox, nex), Steps(trial, way.moment, again=way.again)
+        at, steps = CancelScene(sandbox, nex), SuspensionCounter(trial, way.moment, again=way.again)
         cancelled, _ = await at.trial(use, steps, cancel)
         assert cancelled is bool(steps.fired)
         assert all_closed(at), f"step {trial}: {steps.where}"
@@ -84,7 +84,7 @@ async def test_a_session_cancelled_while_it_opens_can_be_opened_again(
             pass
 
     nex = NexHealth(sandbox.api_key, base_url=sandbox.url, preload=["patients", "appointments"])
-    at, steps = CancelScene(sandbox, nex), Steps(1, way.moment, again=way.again)
+    at, steps = CancelScene(sandbox, nex), SuspensionCounter(1, way.moment, again=way.again)
     await at.trial(use, steps, cancel)
     assert steps.fired
     async with nex:
@@ -126,7 +126,7 @@ async def test_closing_a_session_in_a_cancelled_task_closes_it(
     for trial in count(1):
         at = await fresh(sandbox)
         others = await busy(at, trial)
-        steps = Steps(trial, way.moment, again=way.again)
+        steps = SuspensionCounter(trial, way.moment, again=way.again)
         cancelled, outcome = await at.trial(close, steps, cancel)
         place = f"{way} at step {trial}: {steps.where}"
         assert not isinstance(outcome, BaseException), f"{outcome!r}, {place}"
@@ -183,7 +183,7 @@ async def test_calls_in_flight_raise_at_once_when_the_session_closes(
     trial = 0
     for trial in count(1):
         at = await fresh(sandbox)
-        steps = Steps(trial, way.moment, again=way.again)
+        steps = SuspensionCounter(trial, way.moment, again=way.again)
         cancelled, outcome = await at.trial(work, steps, close)
         place = f"{outcome!r}, {way} at step {trial}: {steps.where}"
         assert not cancelled, place
@@ -214,7 +214,7 @@ async def test_a_loop_that_cancels_all_tasks_at_its_end_closes_the_session(
     trial = 0
     for trial in count(1):
         nex = NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited())
-        at, steps = CancelScene(sandbox, nex), Steps(trial, "at_once")
+        at, steps = CancelScene(sandbox, nex), SuspensionCounter(trial, "at_once")
         cancelled, _ = await at.trial(inside, steps, cancel_all)
         assert cancelled is bool(steps.fired)
         assert all_closed(at)

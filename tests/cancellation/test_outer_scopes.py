@@ -15,7 +15,7 @@ from tests.cancellation.helpers import PATIENTS, CancelScene, ends_well, everywh
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from tests.cancellation.suspensions import Steps
+    from tests.cancellation.suspensions import SuspensionCounter
 
 
 async def nothing(at: CancelScene) -> list[int]:
@@ -166,7 +166,7 @@ async def everywhere_once_late(
     """Call ``end`` at each suspension in turn; it must end the work at some of them at least."""
     outcomes: set[object] = set()
 
-    def judge(steps: Steps, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
+    def judge(steps: SuspensionCounter, cancelled: bool, outcome: object) -> None:  # noqa: FBT001 - a callback
         ends_well(steps, cancelled, outcome)
         outcomes.add(outcome)
 

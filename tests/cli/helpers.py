@@ -24,7 +24,7 @@ COMMAND = (sys.executable, "-m", "nexhealth_async")
 
 
 @frozen
-class Ran:
+class CommandResult:
     """Result of a command."""
 
     status: int
@@ -57,12 +57,12 @@ async def nexhealth(
     sandbox: Sandbox | None = None,
     command: tuple[str, ...] = COMMAND,
     **more: str,
-) -> Ran:
+) -> CommandResult:
     """Run a command until it exits."""
     process = await start(*arguments, env=environment(sandbox, **more), command=command)
     out, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode is not None
-    return Ran(process.returncode, out, err.decode())
+    return CommandResult(process.returncode, out, err.decode())
 
 
 _ONE_BY_ONE = """
@@ -80,14 +80,14 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-async def one_by_one(*commands: tuple[str, ...], **more: str) -> list[Ran]:
+async def one_by_one(*commands: tuple[str, ...], **more: str) -> list[CommandResult]:
     """Run commands that pull no data sequentially in one process, which saves time."""
     ran = await nexhealth(
         json.dumps(commands), sandbox=None, command=(sys.executable, "-c", _ONE_BY_ONE), **more
     )
     results = [json.loads(line) for line in ran.out.splitlines()]
     assert len(results) == len(commands), ran.err
-    return [Ran(status, out.encode(), err) for status, out, err in results]
+    return [CommandResult(status, out.encode(), err) for status, out, err in results]
 
 
 def listed(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from nexhealth_async.bulk import resources
 from nexhealth_async.sandbox import Sandbox
-from tests.cli.helpers import Ran, environment, listed, nexhealth, one_by_one, start
+from tests.cli.helpers import CommandResult, environment, listed, nexhealth, one_by_one, start
 
 LITERAL = {"v2": "v2", "v3": "v3.0.0"}
 
@@ -30,7 +30,7 @@ def spoken(sandbox: Sandbox) -> str:
     return LITERAL[version]
 
 
-async def ran(*arguments: str, sandbox: Sandbox | None = None, pinned: str = "") -> Ran:
+async def ran(*arguments: str, sandbox: Sandbox | None = None, pinned: str = "") -> CommandResult:
     """Run a command with this version in the environment, or with none."""
     return await nexhealth(*arguments, sandbox=sandbox, NEXHEALTH_API_VERSION=pinned)
 

@@ -51,7 +51,7 @@ PAGE: dict[str, Any] = {"code": True, "data": {"patients": [{"id": 1}]}, "count"
 
 
 @frozen(kw_only=True)
-class Sent:
+class SentRequest:
     """One request as it was passed to aiohttp."""
 
     method: str
@@ -63,11 +63,11 @@ class Sent:
         return CIMultiDict(self.options["headers"])
 
 
-class Edge:
+class FakeClientSession:
     """Responds to everything in place of aiohttp, and records the requests."""
 
     def __init__(self, replies: aioresponses) -> None:
-        self.sent: list[Sent] = []
+        self.sent: list[SentRequest] = []
         self._replies: Any = replies
         login = {"code": True, "data": {"token": TOKEN}}
         self.answer("POST", "/authenticates", payload=login, status=201)
@@ -77,18 +77,18 @@ class Edge:
         self._replies.add(pattern, method, repeat=True, **options)
 
     @property
-    def calls(self) -> list[Sent]:
+    def calls(self) -> list[SentRequest]:
         """The requests that are not logins."""
         return [delivery for delivery in self.sent if delivery.url.path != "/synch/authenticates"]
 
 
 @pytest.fixture
-def edge(mocked: aioresponses) -> Iterator[Edge]:
-    made = Edge(mocked)
+def edge(mocked: aioresponses) -> Iterator[FakeClientSession]:
+    made = FakeClientSession(mocked)
     mock = cast("Any", aiohttp.ClientSession)._request
 
     async def noted(self: object, method: str, url: URL, **options: Any) -> object:
-        made.sent.append(Sent(method=method, url=url, options=options))
+        made.sent.append(SentRequest(method=method, url=url, options=options))
         return await mock(self, method, url, **options)
 
     with patch.object(aiohttp.ClientSession, "_request", noted):
@@ -117,7 +117,7 @@ def session(**options: Any) -> NexHealth:
     ],
 )
 async def test_login_and_calls_carry_the_selectors_and_their_credentials(
-    edge: Edge, version: str, accept: str, selector: str
+    edge: FakeClientSession, version: str, accept: str, selector: str
 ) -> None:
     edge.answer("GET", "/invented", payload={"code": True, "data": {}})
     async with session(version=version) as nex:
@@ -136,7 +136,7 @@ async def test_login_and_calls_carry_the_selectors_and_their_credentials(
     assert KEY not in str(call.options)
 
 
-async def test_the_application_name_precedes_the_librarys(edge: Edge) -> None:
+async def test_the_application_name_precedes_the_librarys(edge: FakeClientSession) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with session(user_agent=" Smile Desk/4.2 ") as nex:
         await nex.patients.walk().count()
@@ -160,7 +160,7 @@ def test_an_unreadable_url_is_refused(url: str) -> None:
         NexHealth(KEY, base_url=url)
 
 
-async def test_redirects_and_statuses_are_returned_unchanged(edge: Edge) -> None:
+async def test_redirects_and_statuses_are_returned_unchanged(edge: FakeClientSession) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
     async with session() as nex:
@@ -173,7 +173,7 @@ async def test_redirects_and_statuses_are_returned_unchanged(edge: Edge) -> None
         assert delivery.options["timeout"].sock_read is None
 
 
-async def test_bodies_are_sent_as_json_in_utf_8(edge: Edge) -> None:
+async def test_bodies_are_sent_as_json_in_utf_8(edge: FakeClientSession) -> None:
     edge.answer("POST", "/appointment_types", payload={"code": True, "data": {"id": 4}})
     async with session() as nex:
         await nex.appointment_types.create(name="Zähne 🦷", minutes=20)
@@ -202,7 +202,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("name", "spelled"), NAMES.items(), ids=NAMES.values())
-async def test_the_query_is_sent_as_built(edge: Edge, name: str, spelled: str) -> None:
+async def test_the_query_is_sent_as_built(edge: FakeClientSession, name: str, spelled: str) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with session() as nex:
         await nex.patients.walk(name=name).count()
@@ -211,7 +211,7 @@ async def test_the_query_is_sent_as_built(edge: Edge, name: str, spelled: str) -
     assert sent.url.query["name"] == name
 
 
-async def test_repeated_parameters_keep_their_brackets(edge: Edge) -> None:
+async def test_repeated_parameters_keep_their_brackets(edge: FakeClientSession) -> None:
     edge.answer("GET", "/providers", payload={"code": True, "data": [], "count": 0})
     async with session() as nex:
         await nex.providers.walk(ids=[1, 2], include=["locations"]).count()
@@ -220,7 +220,7 @@ async def test_repeated_parameters_keep_their_brackets(edge: Edge) -> None:
     assert sent.url.query.getall("ids[]") == ["1", "2"]
 
 
-async def test_an_identifier_in_the_path_stays_one_segment(edge: Edge) -> None:
+async def test_an_identifier_in_the_path_stays_one_segment(edge: FakeClientSession) -> None:
     edge.answer("GET", "/patients/1%2F..%2F2", payload={"code": True, "data": {"id": 1}})
     async with session() as nex:
         await nex.patients.get(cast("int", "1/../2"))
@@ -231,7 +231,7 @@ async def test_an_identifier_in_the_path_stays_one_segment(edge: Edge) -> None:
 # Borrowed sessions
 
 
-async def test_a_borrowed_client_session_stays_open(edge: Edge) -> None:
+async def test_a_borrowed_client_session_stays_open(edge: FakeClientSession) -> None:
     edge.answer("GET", "/patients", payload=PAGE)
     async with aiohttp.ClientSession() as http:
         async with session(http=http) as nex:
@@ -242,7 +242,7 @@ async def test_a_borrowed_client_session_stays_open(edge: Edge) -> None:
         assert not http.closed
 
 
-async def test_a_borrowed_client_session_that_was_closed_is_named(edge: Edge) -> None:
+async def test_a_borrowed_client_session_that_was_closed_is_named(edge: FakeClientSession) -> None:
     http = aiohttp.ClientSession()
     async with session(http=http) as nex:
         await http.close()
@@ -250,7 +250,9 @@ async def test_a_borrowed_client_session_that_was_closed_is_named(edge: Edge) ->
             await nex.patients.walk().count()
 
 
-async def test_a_borrowed_client_session_that_raises_for_status_changes_nothing(edge: Edge) -> None:
+async def test_a_borrowed_client_session_that_raises_for_status_changes_nothing(
+    edge: FakeClientSession,
+) -> None:
     edge.answer("GET", "/patients", status=403, payload={"code": False, "error": ["no"]})
     async with aiohttp.ClientSession(raise_for_status=True) as http, session(http=http) as nex:
         with pytest.raises(PermissionDeniedError) as caught:
@@ -262,7 +264,9 @@ async def test_a_borrowed_client_session_that_raises_for_status_changes_nothing(
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF8", "iso-8859-1", "us-ascii", "utf-16", "none"])
-async def test_json_is_utf_8_for_every_declared_charset(edge: Edge, charset: str) -> None:
+async def test_json_is_utf_8_for_every_declared_charset(
+    edge: FakeClientSession, charset: str
+) -> None:
     body = envelope({"patients": [{"id": 1, "first_name": "Jörg"}]}, 1)
     media = f"application/json; charset={charset}"
     edge.answer("GET", "/patients", body=body, content_type=media)
@@ -272,7 +276,7 @@ async def test_json_is_utf_8_for_every_declared_charset(edge: Edge, charset: str
 
 
 async def test_json_with_a_bom_or_in_another_encoding_is_refused_without_being_shown(
-    edge: Edge,
+    edge: FakeClientSession,
 ) -> None:
     text = (
         f'{{"code":true,"data":{{"patients":[{{"id":1,"first_name":"{SENTINEL}é"}}]}},"count":1}}'
@@ -383,7 +387,7 @@ def test_every_exception_of_aiohttp_is_mapped() -> None:
 
 @raised
 async def test_a_foreign_exception_becomes_ours_without_its_text(
-    edge: Edge, error: Exception, ours: type[NexHealthError]
+    edge: FakeClientSession, error: Exception, ours: type[NexHealthError]
 ) -> None:
     edge.answer("GET", "/patients", exception=error)
     async with session() as nex:
@@ -402,7 +406,7 @@ async def test_a_foreign_exception_becomes_ours_without_its_text(
 
 @raised
 async def test_a_write_that_was_certainly_not_sent_has_a_known_outcome(
-    edge: Edge, error: Exception, ours: type[NexHealthError]
+    edge: FakeClientSession, error: Exception, ours: type[NexHealthError]
 ) -> None:
     edge.answer("POST", "/appointment_types", exception=error)
     async with session() as nex:
@@ -413,7 +417,9 @@ async def test_a_write_that_was_certainly_not_sent_has_a_known_outcome(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ZeroDivisionError(), KeyError("x")])
-async def test_programming_errors_are_raised_unchanged(edge: Edge, error: Exception) -> None:
+async def test_programming_errors_are_raised_unchanged(
+    edge: FakeClientSession, error: Exception
+) -> None:
     edge.answer("GET", "/patients", exception=error)
     async with session() as nex:
         with pytest.raises(type(error)) as caught:
@@ -429,7 +435,7 @@ async def test_a_bug_in_a_login_reaches_the_caller(mocked: aioresponses) -> None
             await nex.patients.walk().count()
 
 
-async def test_cancellation_is_raised_unchanged(edge: Edge) -> None:
+async def test_cancellation_is_raised_unchanged(edge: FakeClientSession) -> None:
     edge.answer("GET", "/patients", exception=cast("Exception", asyncio.CancelledError("mine")))
     async with session() as nex:
         with pytest.raises(asyncio.CancelledError, match="mine"):

@@ -24,8 +24,8 @@ __all__ = [
     "ROWS",
     "SCOPE",
     "SESSION",
+    "AllResources",
     "EndpointRecorder",
-    "Everything",
     "bare",
     "body_fields",
     "dotted_name",
@@ -87,7 +87,7 @@ class EndpointRecorder(Client):
         return self
 
 
-class Everything(scopes.AccountScope):
+class AllResources(scopes.AccountScope):
     """All resources of a recording client."""
 
     def __init__(self, caller: EndpointRecorder) -> None:
@@ -129,7 +129,7 @@ def nouns_of(kind: type) -> set[str]:
 
 
 RECORDER = EndpointRecorder()
-SESSION = Everything(RECORDER)
+SESSION = AllResources(RECORDER)
 METHODS = {
     dotted: method
     for name in nouns_of(scopes.AccountScope)

@@ -42,8 +42,8 @@ from tests.contract.public_methods import (
     ROWS,
     SCOPE,
     SESSION,
+    AllResources,
     EndpointRecorder,
-    Everything,
     bare,
     body_fields,
     dotted_name,
@@ -390,7 +390,7 @@ def test_an_account_offers_all_resources() -> None:
 
 def test_a_scope_binds_its_practice_and_location() -> None:
     recorder = EndpointRecorder()
-    location = Everything(recorder).practice("demo-practice").location(7)
+    location = AllResources(recorder).practice("demo-practice").location(7)
     assert recorder.bindings == [("demo-practice", None), ("demo-practice", 7)]
     assert (location.subdomain, location.location_id) == ("demo-practice", 7)
 
@@ -406,7 +406,7 @@ def test_scopes_of_one_session_compare_by_their_binding() -> None:
     practice = SESSION.practice("demo-practice")
     assert practice == SESSION.practice("demo-practice")
     assert practice != SESSION.practice("other-practice")
-    assert practice != Everything(EndpointRecorder()).practice("demo-practice")
+    assert practice != AllResources(EndpointRecorder()).practice("demo-practice")
     assert len({practice.location(7), practice.location(7), practice.location(8)}) == 2
 
 

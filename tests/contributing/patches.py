@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["PAGE", "Step", "apply", "steps_of"]
+__all__ = ["PAGE", "ExampleStep", "apply", "steps_of"]
 
 PAGE: Final = Path(__file__).parents[2] / "CONTRIBUTING.md"
 PYTHON: Final = ".venv/bin/python "
@@ -18,7 +18,7 @@ _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @frozen(kw_only=True)
-class Step:
+class ExampleStep:
     """One step: its changes, its commands and their expected output."""
 
     title: str
@@ -29,7 +29,7 @@ class Step:
     """The message that names the next step; empty where the commands succeed."""
 
 
-def steps_of(page: str) -> list[Step]:
+def steps_of(page: str) -> list[ExampleStep]:
     """Parse the steps of a page."""
     _, *parts = _HEADING.split(page)
     return [
@@ -38,11 +38,11 @@ def steps_of(page: str) -> list[Step]:
     ]
 
 
-def _step(title: str, text: str) -> Step:
+def _step(title: str, text: str) -> ExampleStep:
     blocks = _BLOCK.findall(text)
     lines = [line for kind, code in blocks if kind == "sh" for line in code.splitlines()]
     assert all(line.startswith(PYTHON) for line in lines), f"{title} runs something else: {lines}"
-    return Step(
+    return ExampleStep(
         title=title,
         patches=tuple(code for kind, code in blocks if kind == "diff"),
         commands=tuple(tuple(line.removeprefix(PYTHON).split()) for line in lines),

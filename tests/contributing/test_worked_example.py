@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from nexhealth_async.resources import ENDPOINTS
-from tests.contributing.patches import PAGE, Step, apply, steps_of
+from tests.contributing.patches import PAGE, ExampleStep, apply, steps_of
 
 ROOT: Final = PAGE.parent
 FOLDERS: Final = ("nexhealth_async", "tests", "benchmarks", "docs", "tools")
@@ -54,7 +54,7 @@ def run(tree: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def do(step: Step, tree: Path) -> None:
+def do(step: ExampleStep, tree: Path) -> None:
     for patch in step.patches:
         apply(patch, tree)
     for arguments in step.commands:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.docs.generated_parts import Part, write
+from tests.docs.generated_parts import GeneratedPart, write
 
 __all__ = ["PARTS", "RESULTS", "figures", "result_rows"]
 
@@ -65,7 +65,7 @@ def figures() -> str:
     return "\n".join(lines)
 
 
-PARTS: Final = (Part("compared.md", "figures", figures),)
+PARTS: Final = (GeneratedPart("compared.md", "figures", figures),)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-__all__ = ["DOCS", "Part", "write"]
+__all__ = ["DOCS", "GeneratedPart", "write"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @frozen
-class Part:
+class GeneratedPart:
     """A generated part of a page: its place, and its generator."""
 
     page: str
@@ -50,7 +50,7 @@ class Part:
         return f"{self._begin}\n{self.make().strip()}\n\n{self._end}"
 
 
-def write(parts: Iterable[Part]) -> None:
+def write(parts: Iterable[GeneratedPart]) -> None:
     """Write all of them, or none if one fails."""
     pages: dict[Path, str] = {}
     for part in parts:

@@ -26,13 +26,13 @@ from nexhealth_async.sandbox import Sandbox
 if TYPE_CHECKING:
     from sybil.example import Example
 
-__all__ = ["DOCS", "Block", "as_module", "blocks_of", "code_of", "run", "run_block"]
+__all__ = ["DOCS", "CodeBlock", "as_module", "blocks_of", "code_of", "run", "run_block"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @frozen(kw_only=True)
-class Block:
+class CodeBlock:
     """A block of Python, and its expected output."""
 
     page: Path
@@ -57,15 +57,15 @@ def code_of(page: Path, *languages: str) -> list[tuple[str, int, str]]:
     return found
 
 
-def blocks_of(page: Path) -> list[Block]:
+def blocks_of(page: Path) -> list[CodeBlock]:
     """Return a page's Python blocks, each with the ``text`` block behind it."""
     found = code_of(page, "python", "text")
     behind = [*found[1:], ("", 0, "")]
-    blocks: list[Block] = []
+    blocks: list[CodeBlock] = []
     for (language, line, code), (next_language, _, text) in zip(found, behind, strict=True):
         if language == "python":
             shown = text if next_language == "text" else ""
-            blocks.append(Block(page=page, line=line, code=code, shown=shown))
+            blocks.append(CodeBlock(page=page, line=line, code=code, shown=shown))
     return blocks
 
 
@@ -86,20 +86,20 @@ def run(page: Path) -> dict[str, Any]:
     return names
 
 
-def _execute(block: Block, names: dict[str, Any], runner: asyncio.Runner) -> None:
+def _execute(block: CodeBlock, names: dict[str, Any], runner: asyncio.Runner) -> None:
     waiting = _evaluated(block, names)
     if inspect.iscoroutine(waiting):
         runner.run(waiting)
 
 
-async def run_block(block: Block, names: dict[str, Any]) -> None:
+async def run_block(block: CodeBlock, names: dict[str, Any]) -> None:
     """Run one block in the running loop, as a notebook does."""
     waiting = _evaluated(block, names)
     if inspect.isawaitable(waiting):
         await waiting
 
 
-def _evaluated(block: Block, names: dict[str, Any]) -> object:
+def _evaluated(block: CodeBlock, names: dict[str, Any]) -> object:
     tree = ast.increment_lineno(ast.parse(block.code), block.line)
     code = compile(tree, block.page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return eval(code, names)  # noqa: S307 - our own page

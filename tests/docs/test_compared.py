@@ -11,7 +11,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from nexhealth_async import NexHealth
 from nexhealth_async.sandbox import Sandbox
 from tests.docs.comparison import PARTS, result_rows
-from tests.docs.generated_parts import DOCS, Part
+from tests.docs.generated_parts import DOCS, GeneratedPart
 
 PAGE = DOCS / "compared.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def names() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_the_figures_match_the_results(part: Part) -> None:
+def test_the_figures_match_the_results(part: GeneratedPart) -> None:
     assert part.stands(), "python -m tests.docs.comparison"
 
 

@@ -18,12 +18,12 @@ from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.export.parquet import ParquetTarget
 from tests.bulk.memory_target import KilledError
 
-__all__ = ["KINDS", "DyingTarget", "KilledError", "Kind", "ids_in", "kill_at"]
+__all__ = ["KINDS", "DyingTarget", "FileKind", "KilledError", "ids_in", "kill_at"]
 
 pq: Any = import_module("pyarrow.parquet")  # which declares no types
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     name: str
     make: Callable[..., FolderTarget]
     read: Callable[[Path], list[dict[str, Any]]]
@@ -64,15 +64,15 @@ def _small_parts(path: Path, **options: Any) -> FolderTarget:
 
 
 KINDS = [
-    Kind("jsonl", JsonLinesTarget, _plain, ".jsonl"),
-    Kind("gzip", _jsonl_gz, _gzip, ".jsonl.gz"),
-    Kind("zstd", _jsonl_zst, _zstd, ".jsonl.zst"),
-    Kind("parquet", ParquetTarget, _parquet, ".parquet"),
-    Kind("small parts", _small_parts, _parquet, ".parquet"),
+    FileKind("jsonl", JsonLinesTarget, _plain, ".jsonl"),
+    FileKind("gzip", _jsonl_gz, _gzip, ".jsonl.gz"),
+    FileKind("zstd", _jsonl_zst, _zstd, ".jsonl.zst"),
+    FileKind("parquet", ParquetTarget, _parquet, ".parquet"),
+    FileKind("small parts", _small_parts, _parquet, ".parquet"),
 ]
 
 
-def ids_in(kind: Kind, folder: Path, resource: str) -> dict[str, list[int]]:
+def ids_in(kind: FileKind, folder: Path, resource: str) -> dict[str, list[int]]:
     """Ids by practice, duplicates included."""
     found: dict[str, list[int]] = {}
     for path in (folder / resource).rglob("*"):

@@ -19,7 +19,7 @@ from nexhealth_async.stores import SqliteSeen
 from tests.bulk.helpers import scene
 from tests.export.database_helpers import batch_of, opened, plan_of, shard_of
 from tests.export.file_permissions import watched
-from tests.export.folder_helpers import KINDS, Kind
+from tests.export.folder_helpers import KINDS, FileKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,7 @@ async def test_a_read_only_folder_gives_a_clear_error(
 
 @EACH
 async def test_the_files_of_a_folder_are_never_accessible_to_others(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: FileKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks = iter(range(10**6))  # a checkpoint at every step
     async with scene(practices=1, locations=1, patients=20) as (_, nex):

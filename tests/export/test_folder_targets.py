@@ -20,7 +20,7 @@ from nexhealth_async.export import folder_target
 from nexhealth_async.export.folder_target import CHECKPOINT, directory_of, stem_of
 from tests.bulk.example_shards import planned_shard
 from tests.bulk.helpers import VERSIONS, scene, truth
-from tests.export.folder_helpers import KINDS, DyingTarget, KilledError, Kind, ids_in, kill_at
+from tests.export.folder_helpers import KINDS, DyingTarget, FileKind, KilledError, ids_in, kill_at
 
 RESOURCES = ["patients", "appointments", "providers", "procedures", "institutions"]
 EACH = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def assert_true(kind: Kind, path: Path, sandbox: Any) -> None:
+def assert_true(kind: FileKind, path: Path, sandbox: Any) -> None:
     for resource in RESOURCES[:-1]:
         expected = {name: ids for name, ids in truth(sandbox, resource).items() if ids}
         assert ids_in(kind, path, resource) == expected, resource
@@ -37,7 +37,9 @@ def assert_true(kind: Kind, path: Path, sandbox: Any) -> None:
 
 @EACH
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_copy_contains_every_record_once(kind: Kind, version: str, tmp_path: Path) -> None:
+async def test_a_copy_contains_every_record_once(
+    kind: FileKind, version: str, tmp_path: Path
+) -> None:
     async with scene(version) as (sandbox, nex):
         report = await nex.bulk.copy(RESOURCES, to=kind.make(tmp_path / "out"), per_page=7)
         report.raise_if_partial()
@@ -48,7 +50,7 @@ async def test_a_copy_contains_every_record_once(kind: Kind, version: str, tmp_p
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_copy_killed_at_random_moments_and_resumed_is_complete(
-    kind: Kind, version: str, seed: int, tmp_path: Path
+    kind: FileKind, version: str, seed: int, tmp_path: Path
 ) -> None:
     draw = random.Random(seed)
     ticks = draw.choice([0.0, 0.3, 5.0])  # seconds that each look at the clock takes
@@ -89,7 +91,7 @@ def files_in(path: Path, pattern: str) -> list[str]:
     return [one.name for one in path.rglob(pattern)]
 
 
-def _scribble(kind: Kind, path: Path, draw: random.Random) -> None:
+def _scribble(kind: FileKind, path: Path, draw: random.Random) -> None:
     """Leave what a process may leave whose last writes were not recorded."""
     if not (path / CHECKPOINT).exists():
         return
@@ -108,7 +110,7 @@ def _scribble(kind: Kind, path: Path, draw: random.Random) -> None:
 
 
 @EACH
-async def test_data_behind_the_checkpoint_are_truncated(kind: Kind, tmp_path: Path) -> None:
+async def test_data_behind_the_checkpoint_are_truncated(kind: FileKind, tmp_path: Path) -> None:
     async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
         dying = DyingTarget(kind.make(tmp_path, clock=lambda: 0.0), at=6, after=True)
         with pytest.raises(KilledError):
@@ -126,7 +128,9 @@ async def test_data_behind_the_checkpoint_are_truncated(kind: Kind, tmp_path: Pa
 
 
 @EACH
-async def test_a_cursor_list_continues_behind_its_stored_data(kind: Kind, tmp_path: Path) -> None:
+async def test_a_cursor_list_continues_behind_its_stored_data(
+    kind: FileKind, tmp_path: Path
+) -> None:
     async with scene("v3", practices=1, locations=1, patients=50) as (sandbox, nex):
         dying = DyingTarget(kind.make(tmp_path), at=6, after=True)
         dying.aclose = dying._target.aclose  # type: ignore[method-assign]  # an orderly end
@@ -150,7 +154,7 @@ async def test_a_cursor_list_continues_behind_its_stored_data(kind: Kind, tmp_pa
 
 
 @EACH
-async def test_files_and_directories_are_private(kind: Kind, tmp_path: Path) -> None:
+async def test_files_and_directories_are_private(kind: FileKind, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         async with scene(practices=1, locations=1) as (_, nex):
@@ -164,7 +168,7 @@ async def test_files_and_directories_are_private(kind: Kind, tmp_path: Path) -> 
 
 @EACH
 async def test_a_second_writer_is_refused_until_the_first_is_closed(
-    kind: Kind, tmp_path: Path
+    kind: FileKind, tmp_path: Path
 ) -> None:
     first, second = kind.make(tmp_path), kind.make(tmp_path)
     await first.open()
@@ -181,7 +185,7 @@ async def test_a_second_writer_is_refused_until_the_first_is_closed(
 
 @EACH
 async def test_another_pull_is_refused_and_the_same_one_is_resumed(
-    kind: Kind, tmp_path: Path
+    kind: FileKind, tmp_path: Path
 ) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         sandbox.fail_next(403, path="/providers?page=1")
@@ -199,7 +203,7 @@ async def test_another_pull_is_refused_and_the_same_one_is_resumed(
 
 
 @EACH
-async def test_a_directory_with_other_files_is_refused(kind: Kind, tmp_path: Path) -> None:
+async def test_a_directory_with_other_files_is_refused(kind: FileKind, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
     async with scene(practices=1, locations=1) as (_, nex):
         with pytest.raises(UsageError, match="other files"):
@@ -217,7 +221,7 @@ async def test_files_of_another_format_are_not_resumed(tmp_path: Path) -> None:
 
 
 @EACH
-async def test_an_unreadable_checkpoint_is_refused(kind: Kind, tmp_path: Path) -> None:
+async def test_an_unreadable_checkpoint_is_refused(kind: FileKind, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b'{"format": "jso')
     with pytest.raises(UsageError, match="is not a checkpoint"):
         await kind.make(tmp_path).open()
@@ -228,7 +232,7 @@ async def test_an_unreadable_checkpoint_is_refused(kind: Kind, tmp_path: Path) -
 
 
 @EACH
-async def test_truncated_files_are_detected(kind: Kind, tmp_path: Path) -> None:
+async def test_truncated_files_are_detected(kind: FileKind, tmp_path: Path) -> None:
     async with scene(practices=1, locations=1) as (sandbox, nex):
         sandbox.fail_next(403, path="/providers?page=1")
         await nex.bulk.copy(["patients", "providers"], to=kind.make(tmp_path))
@@ -240,7 +244,7 @@ async def test_truncated_files_are_detected(kind: Kind, tmp_path: Path) -> None:
 
 @EACH
 async def test_a_full_disk_gives_a_clear_error_and_loses_nothing(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: FileKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with scene(practices=1, locations=1, patients=60) as (sandbox, nex):
         full = OSError(errno.ENOSPC, "full")
@@ -267,13 +271,13 @@ async def test_a_full_disk_gives_a_clear_error_and_loses_nothing(
 
 
 @EACH
-async def test_a_closed_target_raises_a_clear_error(kind: Kind, tmp_path: Path) -> None:
+async def test_a_closed_target_raises_a_clear_error(kind: FileKind, tmp_path: Path) -> None:
     with pytest.raises(SessionStateError, match="not open"):
         await kind.make(tmp_path).load()
 
 
 @EACH
-async def test_the_checkpoint_contains_no_personal_data(kind: Kind, tmp_path: Path) -> None:
+async def test_the_checkpoint_contains_no_personal_data(kind: FileKind, tmp_path: Path) -> None:
     async with scene(practices=1, locations=1) as (_, nex):
         await nex.bulk.copy(["patients"], to=kind.make(tmp_path))
         text = (tmp_path / CHECKPOINT).read_text()

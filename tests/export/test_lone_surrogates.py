@@ -8,7 +8,7 @@ import pytest
 
 from nexhealth_async.export.arrow import tables_of
 from tests.bulk.helpers import VERSIONS, scene
-from tests.export.folder_helpers import KINDS, Kind
+from tests.export.folder_helpers import KINDS, FileKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ async def copy(at: BulkScene, target: Target) -> int:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-async def test_files_contain_every_record(kind: Kind, version: str, tmp_path: Path) -> None:
+async def test_files_contain_every_record(kind: FileKind, version: str, tmp_path: Path) -> None:
     async with scene(version, practices=1) as at:
         id = await copy(at, kind.make(tmp_path / "copy"))
         rows = {

@@ -14,7 +14,7 @@ from nexhealth_async.export.folder_target import CHECKPOINT
 from tests.bulk.example_shards import planned_shard
 from tests.bulk.helpers import scene, truth
 from tests.export.database_helpers import MergingStage, batch_of, opened, plan_of, shard_of
-from tests.export.folder_helpers import KINDS, Kind
+from tests.export.folder_helpers import KINDS, FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ CHANGES = (_resource, _window, _version, _lists, _size, _sizes, _groups, _positi
 @EACH
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_changed_checkpoint_is_refused_and_nothing_is_deleted(
-    change: Callable[[Any], None], kind: Kind, tmp_path: Path
+    change: Callable[[Any], None], kind: FileKind, tmp_path: Path
 ) -> None:
     out = tmp_path / "one" / "two" / "out"
     async with opened(kind.make(out)) as target:
@@ -97,7 +97,7 @@ async def test_a_changed_checkpoint_is_refused_and_nothing_is_deleted(
 
 @EACH
 async def test_a_changed_checkpoint_deletes_no_file_outside_of_the_folder(
-    kind: Kind, tmp_path: Path
+    kind: FileKind, tmp_path: Path
 ) -> None:
     """The reported attack: the name of a list that leads out of the folder."""
     out = tmp_path / "one" / "out"

@@ -12,11 +12,11 @@ from nexhealth_async import NexHealth, Rates
 from nexhealth_async.export.postgres import PostgresTarget
 from nexhealth_async.fleet import FleetQueue, fleet_work
 
-__all__ = ["Setting"]
+__all__ = ["WorkerArguments"]
 
 
 @frozen(kw_only=True)
-class Setting:
+class WorkerArguments:
     """Arguments of a worker."""
 
     api: str
@@ -31,7 +31,7 @@ class Setting:
     until_empty: bool = False
 
 
-async def _work(setting: Setting) -> None:
+async def _work(setting: WorkerArguments) -> None:
     queue = FleetQueue(
         url=setting.redis,
         name=setting.queue,
@@ -50,4 +50,4 @@ async def _work(setting: Setting) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work(msgspec.json.decode(sys.argv[1], type=Setting)))
+    asyncio.run(_work(msgspec.json.decode(sys.argv[1], type=WorkerArguments)))

@@ -21,7 +21,7 @@ from nexhealth_async.fleet import FleetQueue, FleetStatus, ReadOptions, fleet_pu
 from nexhealth_async.sandbox import Sandbox
 from tests.bulk.helpers import truth
 from tests.export.postgres_server import connected
-from tests.fleet.fleet_process import Setting
+from tests.fleet.fleet_process import WorkerArguments
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -58,7 +58,7 @@ class WorkerGroup:
             self.nex, resources, to=self.target, redis=self.queue, reading=reading
         )
 
-    async def start_workers(self, setting: Setting | None = None) -> Process:
+    async def start_workers(self, setting: WorkerArguments | None = None) -> Process:
         """Start a worker."""
         setting = evolve(
             setting or _ANY,
@@ -133,7 +133,7 @@ class WorkerGroup:
         return total
 
 
-_ANY: Final = Setting(api="", key="", database="", redis="", queue="")
+_ANY: Final = WorkerArguments(api="", key="", database="", redis="", queue="")
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from nexhealth_async.export.duckdb import DuckDBTarget
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.fleet import FleetQueue, fleet_pull, fleet_status, fleet_work, requeue
 from tests.export.postgres_server import connected
-from tests.fleet.fleet_process import Setting
+from tests.fleet.fleet_process import WorkerArguments
 from tests.fleet.helpers import RESOURCES, WorkerGroup, worker_group
 from tests.redis_server import running_redis
 
@@ -369,5 +369,7 @@ async def test_an_unfinished_pull_is_discarded_only_on_request(
         assert (status.pull, status.finished) == (third, True)
 
 
-def _setting(*, grace: float = 5.0, tries: int = 100) -> Setting:
-    return Setting(api="", key="", database="", redis="", queue="", grace=grace, tries=tries)
+def _setting(*, grace: float = 5.0, tries: int = 100) -> WorkerArguments:
+    return WorkerArguments(
+        api="", key="", database="", redis="", queue="", grace=grace, tries=tries
+    )

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from nexhealth_async.errors import UsageError
 from nexhealth_async.fleet import FleetQueue, requeue, shard_tasks, task_from_json
 from tests.export.postgres_server import connected
-from tests.fleet.fleet_process import Setting
+from tests.fleet.fleet_process import WorkerArguments
 from tests.fleet.helpers import WorkerGroup, worker_group
 
 if TYPE_CHECKING:
@@ -252,5 +252,5 @@ async def test_a_message_for_an_unplanned_shard_does_nothing(database: str, redi
         assert not (await fleet.status()).finished
 
 
-def _setting(*, tries: int) -> Setting:
-    return Setting(api="", key="", database="", redis="", queue="", tries=tries)
+def _setting(*, tries: int) -> WorkerArguments:
+    return WorkerArguments(api="", key="", database="", redis="", queue="", tries=tries)

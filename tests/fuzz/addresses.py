@@ -19,7 +19,7 @@ from nexhealth_async._protocol.requests import (
     check_subdomain,
     raw_call,
 )
-from tests.fuzz.findings import Feed, Finding, target
+from tests.fuzz.findings import ChoiceReader, Finding, target
 from tests.fuzz.seeds import chosen
 
 _BASES = ("https://nexhealth.info", "https://proxy.example.com:8443/synch", "http://127.0.0.1:8080")
@@ -99,7 +99,7 @@ def _paths() -> list[bytes]:
 @target(choices=1, seeds=_paths)
 def path_of_a_request(data: bytes) -> None:
     """`nex.request` reaches nothing outside the base URL."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     base = feed.pick(_BASES)
     _stays(base, raw_call("GET", _decoded(feed.rest), params={"name": "x&y=z"}))
 
@@ -128,7 +128,7 @@ def _links() -> list[bytes]:
 @target(choices=2, seeds=_links)
 def address_of_a_document(data: bytes) -> None:
     """The file URL of a record is requested on the API's own host, or refused."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     base, subdomain = feed.pick(_BASES), feed.pick((None, "demo"))
     call = download_call(_decoded(feed.rest), base_url=base, subdomain=subdomain)
     _stays(base, call)
@@ -170,7 +170,7 @@ def _hops() -> list[bytes]:
 @target(choices=2, seeds=_hops)
 def redirect_of_a_file(data: bytes) -> None:
     """A file redirect is followed over TLS, or to the plain host of the request only."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     url = URL(feed.pick(_BASES) + "/documents/18/download")
     headers = CIMultiDict(Location=feed.rest.decode("utf-8", "surrogateescape"))
     reply: Any = SimpleNamespace(status=feed.pick((302, 307)), headers=headers)

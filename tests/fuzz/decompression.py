@@ -6,7 +6,7 @@ import gzip
 import zlib
 
 from nexhealth_async._protocol.decompression import CHUNK_SIZE, BodyDecompressor, DecompressionError
-from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, ChoiceReader, Finding, private, target
 
 _MOST = 8 * 1024 * 1024
 _PLAIN = f'{{"code":true,"data":[{{"name":"{SENTINEL}"}}]}}'.encode()
@@ -29,7 +29,7 @@ def _packed() -> list[bytes]:
 @target(choices=1, seeds=_packed)
 def packed_body(data: bytes) -> None:
     """Any input is decompressed in small pieces, or refused with an error that quotes nothing."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     size = feed.number(64) or max(1, len(data))
     unpacker, total = BodyDecompressor(), 0
     try:

@@ -8,7 +8,7 @@ import msgspec
 
 from nexhealth_async import InvalidWebhookError
 from nexhealth_async.webhooks import EVENTS, parse, sign, unreadable_event, verify
-from tests.fuzz.findings import SENTINEL, Feed, Finding, target
+from tests.fuzz.findings import SENTINEL, ChoiceReader, Finding, target
 from tests.fuzz.seeds import BREAK, chosen, records
 
 _NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -86,7 +86,7 @@ def _headers() -> list[bytes]:
 @target(choices=1, seeds=_headers)
 def headers_of_a_webhook(data: bytes) -> None:
     """Only signed headers are accepted, and no headers raise a foreign error."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     tolerance = feed.pick((None, timedelta(minutes=5), timedelta(0), timedelta.max))
     stamp, signature, body = (*feed.rest.split(BREAK, 2), b"", b"")[:3]
     headers = {

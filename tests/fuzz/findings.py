@@ -17,7 +17,16 @@ from attrs import field, frozen
 import nexhealth_async
 from nexhealth_async import NexHealthError
 
-__all__ = ["SENTINEL", "TARGETS", "Feed", "Finding", "FuzzTarget", "judge", "private", "target"]
+__all__ = [
+    "SENTINEL",
+    "TARGETS",
+    "ChoiceReader",
+    "Finding",
+    "FuzzTarget",
+    "judge",
+    "private",
+    "target",
+]
 
 T = TypeVar("T")
 Run: TypeAlias = Callable[[bytes], None]
@@ -66,7 +75,7 @@ def target(*, choices: int = 0, seeds: Callable[[], list[bytes]]) -> Callable[[R
     return enter
 
 
-class Feed:
+class ChoiceReader:
     """Reads choices from the front of an input; the rest is the payload."""
 
     def __init__(self, data: bytes) -> None:

@@ -20,7 +20,7 @@ from nexhealth_async.codec.converter import _parse
 from nexhealth_async.codec.native_decoding import NATIVE_ERRORS
 from nexhealth_async.models import Record
 from nexhealth_async.pagination.batch_decoder import AS_DICTS, BatchDecoder
-from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, ChoiceReader, Finding, private, target
 from tests.fuzz.seeds import chosen, records
 from tests.models.model_samples import MODELS
 
@@ -43,7 +43,7 @@ def _native(model: type[Record], record: bytes) -> Record | None:
 @target(choices=1, seeds=_samples)
 def record_of_a_model(data: bytes) -> None:
     """A record is read or refused; a read one can be shown and encoded again."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     model = feed.pick(MODELS)
     made, repairs = _CODEC.decode(model, feed.rest)
     shown = "".join(str(getattr(made, name)) for name in model._repr_fields)
@@ -59,7 +59,7 @@ def record_of_a_model(data: bytes) -> None:
 @target(choices=1, seeds=_samples)
 def two_decoders_of_a_record(data: bytes) -> None:
     """Whenever the fast decoder reads a record, the tolerant one gives the same without repairs."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     model = feed.pick(MODELS)
     fast = _native(model, feed.rest)
     parsed, fault = _parse(feed.rest)
@@ -147,7 +147,7 @@ def _lined() -> list[bytes]:
 @target(choices=1, seeds=_lined)
 def record_on_a_terminal(data: bytes) -> None:
     """A table has one line for each record, and sends no control sequences to the terminal."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     kind = feed.pick(_KINDS)
     # Only what splitting an envelope lets through reaches the command line.
     try:

@@ -21,7 +21,7 @@ from nexhealth_async._protocol.http_messages import Response
 from nexhealth_async._protocol.operations import OperationSpec
 from nexhealth_async._protocol.retry_after import retry_after
 from nexhealth_async._protocol.token_life import lifetime_of
-from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, ChoiceReader, Finding, private, target
 from tests.fuzz.seeds import ROWS, chosen, envelope, refusals
 
 _STATUSES = (200, 201, 400, 401, 403, 404, 422, 429, 500, 503, 302, 204, 415, 100, 999, 0)
@@ -64,7 +64,7 @@ def _envelopes() -> list[bytes]:
 @target(choices=3, seeds=_envelopes)
 def envelope_of_a_reply(data: bytes) -> None:
     """Each reader gives a valid result or an error of ours."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     row, status, read = feed.pick(ROWS), feed.pick(_STATUSES), feed.pick(_READERS)
     reading = read(Response(status=status, body=feed.rest, received_at=_NOW), row)
     if isinstance(reading, ParsedBody) and SENTINEL in repr(reading):
@@ -92,7 +92,7 @@ def _payloads() -> list[bytes]:
 @target(choices=1, seeds=_payloads)
 def lifetime_of_a_token(data: bytes) -> None:
     """For any login response, the lifetime is finite and at most a day."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     bare = feed.number(2) == 0
     token = feed.rest if bare else b"e30." + urlsafe_b64encode(feed.rest).rstrip(b"=") + b".s"
     seconds = lifetime_of(token.decode("utf-8", "surrogateescape"))
@@ -140,7 +140,7 @@ def _sentences() -> list[bytes]:
 @target(choices=2, seeds=_sentences)
 def text_of_a_refusal(data: bytes) -> None:
     """The error for an error response shows none of its sentences."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     row, status = feed.pick(ROWS), feed.pick(_STATUSES)
     # Sentences come here cut to size.
     texts = [text[:1_000] for text in feed.rest.decode("utf-8", "replace").split("\n")]

@@ -13,7 +13,7 @@ from typing import Any, cast
 from nexhealth_async import NexHealth, NexHealthError, Rates, RetryPolicy, models
 from nexhealth_async._protocol.http_messages import Request, Response
 from tests.conftest import MovableLoop
-from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, ChoiceReader, Finding, private, target
 from tests.fuzz.seeds import BREAK, envelope, refusals
 
 _BASE = "https://api.example.com"
@@ -47,7 +47,7 @@ class _Server:
         await asyncio.sleep(0)
         if request.target.startswith("/authenticates"):
             return Response(status=201, body=_LOGGED_IN)
-        feed = Feed(next(self._replies))
+        feed = ChoiceReader(next(self._replies))
         status = feed.pick(_STATUSES)
         head, _, body = feed.rest.rpartition(b"\n\n")
         lines = (
@@ -97,7 +97,7 @@ _CALLS: tuple[Callable[[NexHealth], Awaitable[object]], ...] = (
 )
 
 
-class _LogCapture(logging.Handler):
+class _LogLines(logging.Handler):
     """Collects the library's log lines."""
 
     def __init__(self) -> None:
@@ -137,10 +137,10 @@ def _conversations() -> list[bytes]:
 @target(choices=2, seeds=_conversations)
 def whole_session(data: bytes) -> None:
     """A call ends with a result or an error of ours; no error, warning or log line shows data."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     call, version = feed.pick(_CALLS), feed.pick(("v2", "v3"))
     server = _Server(feed.rest.split(BREAK)[:_MOST_REPLIES])
-    listener, logger = _LogCapture(), logging.getLogger("nexhealth_async")
+    listener, logger = _LogLines(), logging.getLogger("nexhealth_async")
     level = logger.level
     logger.addHandler(listener)
     logger.setLevel(logging.DEBUG)

@@ -20,7 +20,7 @@ _PER_BYTE = 120
 
 
 @frozen
-class Bomb:
+class ExpensiveInput:
     name: str
     target: str
     choices: bytes
@@ -42,7 +42,7 @@ _REFUSED = b"\1\2\0"
 
 BOMBS = [
     *(
-        Bomb(name, "envelope-of-a-reply", choices, made)
+        ExpensiveInput(name, "envelope-of-a-reply", choices, made)
         for choices in (_READ_LIST, _READ_DATA, _REFUSED)
         for name, made in (
             ("brackets", lambda: _many(b"[")),
@@ -71,7 +71,7 @@ BOMBS = [
         )
     ),
     *(
-        Bomb(name, target, b"\0", made)
+        ExpensiveInput(name, target, b"\0", made)
         for target in ("record-of-a-model", "two-decoders-of-a-record", "record-on-a-terminal")
         for name, made in (
             ("digits of an id", lambda: b'{"id":' + _many(b"9") + b"}"),
@@ -88,27 +88,35 @@ BOMBS = [
             ("a long moment", lambda: b'{"id":1,"updated_at":"' + _many(b"2026-") + b'"}'),
         )
     ),
-    Bomb("a long token", "lifetime-of-a-token", b"\0", lambda: _many(b"a.")),
-    Bomb(
+    ExpensiveInput("a long token", "lifetime-of-a-token", b"\0", lambda: _many(b"a.")),
+    ExpensiveInput(
         "a token of digits", "lifetime-of-a-token", b"\1", lambda: b'{"exp":' + _many(b"9") + b"}"
     ),
-    Bomb("a deep token", "lifetime-of-a-token", b"\1", lambda: _many(b"[")),
-    Bomb("digits to wait", "retry-after-header", b"", lambda: _many(b"9")),
-    Bomb("blanks to wait", "retry-after-header", b"", lambda: _many(b"  (")),
-    Bomb("a date to wait for", "retry-after-header", b"", lambda: b"Wed, " + _many(b"21 Oct ")),
-    Bomb("a long path", "path-of-a-request", b"\0", lambda: b"/" + _many(b"a.")),
-    Bomb("a long path", "address-of-a-document", b"\0\0", lambda: _many(b"/1")),
-    Bomb("a long query", "address-of-a-document", b"\0\0", lambda: b"/x?" + _many(b"a=1&", _LESS)),
-    Bomb("a long subdomain", "subdomain", b"", lambda: _many(b"a-")),
-    Bomb("a long base URL", "base-url", b"", lambda: b"https://" + _many(b"a.")),
-    Bomb("a long redirect", "redirect-of-a-file", b"\0\0", lambda: b"https://x/" + _many(b"../")),
-    Bomb("a long resume value", "resume-value", b"\0\0", lambda: b"n:" + _many(b"1:")),
-    Bomb("a long cursor", "resume-value", b"\1\0", lambda: b"c:1:" + _many(b"x")),
-    Bomb("zeros in zeros", "packed-body", b"\0", lambda: TARGETS["packed-body"].seeds()[3]),
+    ExpensiveInput("a deep token", "lifetime-of-a-token", b"\1", lambda: _many(b"[")),
+    ExpensiveInput("digits to wait", "retry-after-header", b"", lambda: _many(b"9")),
+    ExpensiveInput("blanks to wait", "retry-after-header", b"", lambda: _many(b"  (")),
+    ExpensiveInput(
+        "a date to wait for", "retry-after-header", b"", lambda: b"Wed, " + _many(b"21 Oct ")
+    ),
+    ExpensiveInput("a long path", "path-of-a-request", b"\0", lambda: b"/" + _many(b"a.")),
+    ExpensiveInput("a long path", "address-of-a-document", b"\0\0", lambda: _many(b"/1")),
+    ExpensiveInput(
+        "a long query", "address-of-a-document", b"\0\0", lambda: b"/x?" + _many(b"a=1&", _LESS)
+    ),
+    ExpensiveInput("a long subdomain", "subdomain", b"", lambda: _many(b"a-")),
+    ExpensiveInput("a long base URL", "base-url", b"", lambda: b"https://" + _many(b"a.")),
+    ExpensiveInput(
+        "a long redirect", "redirect-of-a-file", b"\0\0", lambda: b"https://x/" + _many(b"../")
+    ),
+    ExpensiveInput("a long resume value", "resume-value", b"\0\0", lambda: b"n:" + _many(b"1:")),
+    ExpensiveInput("a long cursor", "resume-value", b"\1\0", lambda: b"c:1:" + _many(b"x")),
+    ExpensiveInput(
+        "zeros in zeros", "packed-body", b"\0", lambda: TARGETS["packed-body"].seeds()[3]
+    ),
 ]
 
 
-def _marked(bomb: Bomb) -> object:
+def _marked(bomb: ExpensiveInput) -> object:
     name = f"{bomb.name}: {bomb.target} {bomb.choices.hex()}"
     if not bomb.defect:
         return pytest.param(bomb, id=name)
@@ -117,7 +125,7 @@ def _marked(bomb: Bomb) -> object:
 
 
 @pytest.mark.parametrize("bomb", [_marked(bomb) for bomb in BOMBS])
-def test_expensive_inputs_cost_in_proportion_to_their_size(bomb: Bomb) -> None:
+def test_expensive_inputs_cost_in_proportion_to_their_size(bomb: ExpensiveInput) -> None:
     one, data = TARGETS[bomb.target], bomb.choices + bomb.made()
     judge(one, data)
     tracemalloc.start()

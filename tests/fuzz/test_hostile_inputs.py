@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from nexhealth_async import MalformedBodyError, NexHealthError
-from tests.fuzz.cases import CASES, OPEN, Case
+from tests.fuzz.cases import CASES, OPEN, FuzzCase
 from tests.fuzz.findings import SENTINEL, Finding, FuzzTarget, judge, private
 from tests.fuzz.strategies import inputs
 from tests.fuzz.targets import MODULES, TARGETS
@@ -62,7 +62,7 @@ def test_the_seeds_of_a_target_break_no_promise(name: str) -> None:
                 raise
 
 
-def _marked(case: Case) -> object:
+def _marked(case: FuzzCase) -> object:
     if case.defect is None:
         return pytest.param(case, id=case.promise)
     mark = pytest.mark.xfail(strict=True, raises=Finding, reason=case.where)
@@ -70,7 +70,7 @@ def _marked(case: Case) -> object:
 
 
 @pytest.mark.parametrize("case", [_marked(case) for case in CASES])
-def test_earlier_findings_stay_fixed(case: Case) -> None:
+def test_earlier_findings_stay_fixed(case: FuzzCase) -> None:
     judge(TARGETS[case.target], case.data)
 
 

@@ -18,7 +18,7 @@ from nexhealth_async.pagination.batch_decoder import AS_BYTES
 from nexhealth_async.pagination.page_plans import CursorPlan, Drift, NumberedPlan, PagePlan
 from nexhealth_async.pagination.record_ids import read_ids
 from nexhealth_async.pagination.walk import Walk, WalkConfig, check_config
-from tests.fuzz.findings import SENTINEL, Feed, Finding, private, target
+from tests.fuzz.findings import SENTINEL, ChoiceReader, Finding, private, target
 from tests.fuzz.seeds import BREAK, ROWS, envelope
 from tests.pagination.page_source import FakePageSource
 
@@ -36,7 +36,7 @@ def _first(paging: Paging) -> OperationSpec:
 _LISTS = (_first(Paging.NUMBERED), _first(Paging.CURSOR), _first(Paging.WHOLE))
 
 
-class _Cycle(FakePageSource):
+class _RepeatingSource(FakePageSource):
     """Repeats the same few responses."""
 
     def __init__(self, replies: list[bytes], bound: int) -> None:
@@ -121,12 +121,12 @@ def _conversations() -> list[bytes]:
 @target(choices=6, seeds=_conversations)
 def whole_walk(data: bytes) -> None:
     """A walk over any responses, repeated without end, ends, and delivers nothing twice."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     row, drift, passes = feed.pick(_LISTS), feed.pick(_DRIFTS), feed.number(3)
     prefetch, per_page, limit = feed.number(4), feed.pick((1, 2, 3, 300)), feed.pick((None, 1, 4))
     replies = feed.rest.split(BREAK)[:_MOST_REPLIES]
     bound = (passes + 1) * _ROUNDS * (len(replies) + 1) + 2 * prefetch
-    source = _Cycle(replies, bound)
+    source = _RepeatingSource(replies, bound)
     if row.paging is not Paging.NUMBERED:
         drift = "watch"
     settings: WalkConfig[bytes] = WalkConfig(
@@ -183,7 +183,7 @@ def _resumes() -> list[bytes]:
 @target(choices=2, seeds=_resumes)
 def resume_value(data: bytes) -> None:
     """A forged ``after=`` is refused, or its plan can continue."""
-    feed = Feed(data)
+    feed = ChoiceReader(data)
     row, drift = feed.pick(_LISTS[:2]), feed.pick(_DRIFTS)
     after = feed.rest.decode("utf-8", "replace")
     try:

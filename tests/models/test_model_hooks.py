@@ -195,23 +195,23 @@ class Colour(Enum):
 
 
 @attrs.frozen
-class Own:
+class UserClass:
     colour: Colour
     since: Timestamp | None = None
     bios: tuple[PatientBio, ...] = attrs.field(default=(), validator=attrs.validators.max_len(1))
 
 
 def test_a_class_of_the_user_is_read_by_the_same_rules(codec: Codec) -> None:
-    made, repairs = codec.decode(Own, b'{"colour":"red","since":{},"bios":[{"city":5}]}')
-    assert made == Own(Colour.RED, bios=(PatientBio(city="5"),))
+    made, repairs = codec.decode(UserClass, b'{"colour":"red","since":{},"bios":[{"city":5}]}')
+    assert made == UserClass(Colour.RED, bios=(PatientBio(city="5"),))
     assert repairs == ("since", "bios[0].city")
     for data, path, expected in (
         (b'{"colour":"blue"}', "colour", "a value for the hook of Colour"),
         (b'{"since":null}', "colour", "a value"),
-        (b'{"colour":"red","bios":[{},{}]}', "", "a valid Own"),
+        (b'{"colour":"red","bios":[{},{}]}', "", "a valid UserClass"),
     ):
         with pytest.raises(UndecodableRecordError) as caught:
-            codec.decode(Own, data)
+            codec.decode(UserClass, data)
         assert (caught.value.path, caught.value.expected) == (path, expected)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from nexhealth_async.pagination.page_plans import Drift, NumberedPlan, PageRequest
-from tests.protocol.page_simulation import SimulatedPage, Walked, drive, numbered
+from tests.protocol.page_simulation import SimulatedPage, WalkResult, drive, numbered
 
 RUNS = 2_000
 VISIBLE = ("insert", "delete", "move", "exchange")
@@ -52,7 +52,7 @@ class ChangingList:
         self.next_id += 1
 
 
-def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[Walked, ChangingList]:
+def walk(seed: int, drift: Drift, kinds: Sequence[str]) -> tuple[WalkResult, ChangingList]:
     rng = random.Random(seed)
     changing_list = ChangingList(rng, kinds)
     serve = numbered(changing_list.rows, cap=rng.choice([300, 7, 3, 1]))
@@ -139,7 +139,7 @@ def test_verifying_detects_a_balanced_swap() -> None:
     assert balanced_swap("verify") == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 99, 5]
 
 
-def scripted(*pages: SimulatedPage) -> tuple[NumberedPlan, Walked]:
+def scripted(*pages: SimulatedPage) -> tuple[NumberedPlan, WalkResult]:
     plan = NumberedPlan(per_page=2)
     responses = iter(pages)
     return plan, drive(plan, lambda _: next(responses))

@@ -445,7 +445,7 @@ def test_a_whole_list_is_requested_once_without_paging() -> None:
     assert plan.failure is None
 
 
-class Growing:
+class GrowingList:
     """A list that grows ahead of its reader between any two responses."""
 
     def __init__(self, *, rows: int, more: int, cap: int, until: int = 10**9) -> None:
@@ -466,7 +466,7 @@ def test_a_list_that_grows_too_fast_ends_with_an_error(
     drift: Drift, window: int, *, eager: bool
 ) -> None:
     plan = NumberedPlan(per_page=5, drift=drift, eager=eager)
-    walked = drive(plan, Growing(rows=20, more=10, cap=5), window=window)
+    walked = drive(plan, GrowingList(rows=20, more=10, cap=5), window=window)
     assert walked.drifted is not None
     assert walked.ids == list(range(5 * len(walked.asked)))
 
@@ -474,7 +474,7 @@ def test_a_list_that_grows_too_fast_ends_with_an_error(
 @pytest.mark.parametrize("drift", MODES)
 @pytest.mark.parametrize("window", [1, 8])
 def test_a_list_that_grows_for_a_while_is_read_to_its_end(drift: Drift, window: int) -> None:
-    serve = Growing(rows=3, more=4, cap=1, until=60)
+    serve = GrowingList(rows=3, more=4, cap=1, until=60)
     walked = drive(NumberedPlan(per_page=1, drift=drift), serve, window=window)
     assert walked.drifted is None
     assert walked.ids == list(range(60))
@@ -482,7 +482,7 @@ def test_a_list_that_grows_for_a_while_is_read_to_its_end(drift: Drift, window: 
 
 def test_a_resumed_walk_is_bounded_as_well() -> None:
     plan = NumberedPlan(per_page=5, drift="ignore", after="n:2:5:5:20")
-    walked = drive(plan, Growing(rows=20, more=10, cap=5))
+    walked = drive(plan, GrowingList(rows=20, more=10, cap=5))
     assert walked.drifted is not None
 
 

@@ -17,7 +17,7 @@ import pytest
 from nexhealth_async import NexHealth, NexHealthError
 from nexhealth_async.export.jsonl import JsonLinesTarget
 from nexhealth_async.sandbox import Sandbox
-from tests.cancellation.suspensions import Moment, Steps, follow
+from tests.cancellation.suspensions import Moment, SuspensionCounter, follow
 from tests.contract import test_every_operation as driver
 from tests.privacy.calls import ACTS, RETRY, PrivacyAct, open_context
 from tests.privacy.outputs import under_watch
@@ -44,7 +44,9 @@ async def _ending(task: asyncio.Task[object]) -> BaseException | None:
     return None
 
 
-async def _cancelled_at(at: ActContext, act: PrivacyAct, steps: Steps) -> BaseException | None:
+async def _cancelled_at(
+    at: ActContext, act: PrivacyAct, steps: SuspensionCounter
+) -> BaseException | None:
     """Make a call in a task that is cancelled at one of its suspensions."""
     loop = asyncio.get_running_loop()
     try:
@@ -71,7 +73,7 @@ async def test_a_call_cancelled_anywhere_shows_no_data(
     cancelled = 0
     async with open_context(privacy_server, watch, tmp_path) as at:
         for step in count(1):
-            steps = Steps(step, moment)
+            steps = SuspensionCounter(step, moment)
             with under_watch(watch, f"cancelled at step {step}"), suppress(FileExistsError):
                 error = await _cancelled_at(at, act, steps)
                 if error is not None:
@@ -130,7 +132,7 @@ async def test_a_pull_cancelled_anywhere_shows_no_data(
     cancelled = 0
     async with open_context(privacy_server, watch, tmp_path) as at:
         for step in count(1):
-            steps = Steps(step, "at_once")
+            steps = SuspensionCounter(step, "at_once")
             with under_watch(watch, f"cancelled at step {step}"):
                 error = await _cancelled_at(at, PrivacyAct(does), steps)
                 if error is not None:
@@ -273,7 +275,7 @@ async def test_a_foreign_error_references_neither_token_nor_body(
     assert not seen, "\n".join(sorted(seen))
 
 
-class _OfTheCaller(Exception):
+class _CallersError(Exception):
     """An exception that the caller is handling when it calls."""
 
 
@@ -296,12 +298,12 @@ async def test_the_cancellation_is_the_same_object_with_its_message() -> None:
         nex._client.state.transport.send = never  # type: ignore[method-assign,assignment]  # to look inside
 
         def fail() -> None:
-            raise _OfTheCaller
+            raise _CallersError
 
         async def read() -> None:
             try:
                 fail()
-            except _OfTheCaller:
+            except _CallersError:
                 await privacy_server.patients.get(sandbox.patients.ids[0])
 
         task = asyncio.ensure_future(read())
@@ -312,7 +314,7 @@ async def test_the_cancellation_is_the_same_object_with_its_message() -> None:
         assert caught.value.args == ("enough",)
         assert task.cancelled()
         assert thrown[-1:] == [caught.value]
-        assert isinstance(caught.value.__context__, _OfTheCaller)
+        assert isinstance(caught.value.__context__, _CallersError)
 
 
 async def test_a_cancellation_that_replaced_anyios_still_belongs_to_anyio() -> None:

@@ -23,7 +23,7 @@ _PRIVATE = oct(stat.S_IRUSR | stat.S_IWUSR)
 
 
 @frozen
-class _Ran:
+class _CommandOutput:
     status: int
     out: str
     err: str
@@ -34,7 +34,7 @@ class _Ran:
 
 async def _run(
     privacy_server: PrivacyServer, folder: Path, *commands: dict[str, object]
-) -> list[_Ran]:
+) -> list[_CommandOutput]:
     """Run commands in one process, with debug logging and asyncio's debug mode."""
     folder.mkdir()  # noqa: ASYNC240 - nobody else waits
     arguments = json.dumps({"folder": str(folder), "commands": commands})
@@ -48,7 +48,7 @@ async def _run(
     lines = ran.out.splitlines()
     assert len(lines) == len(commands), ran.err
     assert ran.err == ""
-    return [_Ran(*json.loads(line)) for line in lines]
+    return [_CommandOutput(*json.loads(line)) for line in lines]
 
 
 async def test_only_the_output_contains_data(

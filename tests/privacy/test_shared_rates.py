@@ -14,7 +14,7 @@ from nexhealth_async.stores import RedisRates
 from tests.privacy.calls import open_context
 from tests.privacy.outputs import under_watch
 from tests.redis_server import running_redis
-from tests.stores.tokens.helpers import Line, client_of
+from tests.stores.tokens.helpers import CuttableNetwork, client_of
 
 if TYPE_CHECKING:
     from nexhealth_async.stores.redis_rates import _Member
@@ -26,7 +26,7 @@ PASSWORD = "zq7password"
 TIGHT = Rates(overall=Limit(6, 0.4), slow=None, people=Limit(4, 0.4), other=None)
 
 
-class Tap(Line):
+class RecordingNetwork(CuttableNetwork):
     """A connection that keeps all its traffic."""
 
     def __init__(self, target: Path) -> None:
@@ -92,7 +92,7 @@ async def test_redis_receives_times_and_numbers_only(
     privacy_server: PrivacyServer, watch: SentinelScanner, tmp_path: Path
 ) -> None:
     with running_redis() as redis, under_watch(watch, "sharing limits"):
-        line = Tap(Path(redis.removeprefix("unix://")))
+        line = RecordingNetwork(Path(redis.removeprefix("unix://")))
         await line.mend()
         async with open_context(
             privacy_server, watch, tmp_path, rates=RedisRates(line.url, TIGHT)

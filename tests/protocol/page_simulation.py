@@ -31,7 +31,7 @@ class SimulatedPage:
 
 
 @define
-class Walked:
+class WalkResult:
     ids: list[Id] = field(factory=list["Id"])
     asked: list[dict[str, str]] = field(factory=list[dict[str, str]])
     resumes: list[str | None] = field(factory=list["str | None"])
@@ -70,9 +70,9 @@ def drive(
     rng: random.Random | None = None,
     most: int = 2_000,
     stop_after: int | None = None,
-) -> Walked:
+) -> WalkResult:
     """Walk a plan to its end, with responses in any order within the window."""
-    walked = Walked()
+    walked = WalkResult()
     flights: deque[_Flight] = deque()
     while stop_after is None or len(walked.resumes) < stop_after:
         while len(flights) < window and (ask := plan.next_request(len(flights))) is not None:

@@ -46,19 +46,19 @@ from nexhealth_async.resources import (
 SENTINEL = "Zephyrine-Q-Canary"
 
 
-class Size(IntEnum):
+class SizeEnum(IntEnum):
     LARGE = 3
 
 
-class Mixed(int, Enum):
+class MixedEnum(int, Enum):
     LARGE = 3
 
 
-class Word(StrEnum):
+class WordEnum(StrEnum):
     ADA = "ada"
 
 
-class Nowhere(tzinfo):
+class ZoneWithoutOffset(tzinfo):
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         return None
 
@@ -165,9 +165,9 @@ def test_a_plus_is_always_encoded(moment: datetime) -> None:
         (False, "false"),
         (5, "5"),
         (2**63, "9223372036854775808"),
-        (Size.LARGE, "3"),
-        (Mixed.LARGE, "3"),
-        (Word.ADA, "ada"),
+        (SizeEnum.LARGE, "3"),
+        (MixedEnum.LARGE, "3"),
+        (WordEnum.ADA, "ada"),
         (2.5, "2.5"),
         (Decimal("2.50"), "2.50"),
         (date(2026, 2, 3), "2026-02-03"),
@@ -196,7 +196,7 @@ def test_values_are_encoded_as_the_api_reads_them(value: object, text: str) -> N
         Decimal("NaN"),
         Decimal("-Infinity"),
         datetime(2026, 2, 3),  # noqa: DTZ001 - without a zone, which is the case
-        datetime(2026, 2, 3, tzinfo=Nowhere()),
+        datetime(2026, 2, 3, tzinfo=ZoneWithoutOffset()),
         timedelta(1),
         (n for n in range(3)),
     ],
@@ -554,7 +554,7 @@ def endless() -> list[object]:
         Decimal("Infinity"),
         [float("inf")],
         {"at": datetime(2026, 2, 3)},  # noqa: DTZ001 - without a zone, which is the case
-        [datetime(2026, 2, 3, tzinfo=Nowhere())],
+        [datetime(2026, 2, 3, tzinfo=ZoneWithoutOffset())],
         object,
         lambda: SENTINEL,
         endless(),

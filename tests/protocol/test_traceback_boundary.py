@@ -12,7 +12,7 @@ from nexhealth_async import InvalidArgumentError, NexHealthError
 from nexhealth_async._protocol.traceback_boundary import strip_error, strip_traceback
 
 
-class _Clears:
+class _ClearTraceback:
     """A context manager that clears the traceback of exceptions."""
 
     def __enter__(self) -> None: ...
@@ -39,7 +39,7 @@ async def _fails(secret: str) -> None:
 
 async def test_an_error_leaves_a_with_block_without_its_frame() -> None:
     async def holds() -> None:
-        with _Clears():
+        with _ClearTraceback():
             await _fails("private")
 
     with pytest.raises(InvalidArgumentError) as caught:
@@ -49,7 +49,7 @@ async def test_an_error_leaves_a_with_block_without_its_frame() -> None:
 
 async def test_a_cancellation_leaves_a_with_block_without_its_frame() -> None:
     async def holds() -> None:
-        with _Clears():
+        with _ClearTraceback():
             await asyncio.sleep(60)
 
     task = asyncio.create_task(holds())

@@ -53,7 +53,7 @@ class RawResponse:
         return str(text)
 
 
-class Wire:
+class RawClient:
     """A client of one sandbox; sends subdomain and location by default."""
 
     def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -62,9 +62,9 @@ class Wire:
         self.token = ""
         self.headers = V2
 
-    def as_v3(self) -> Wire:
+    def as_v3(self) -> RawClient:
         """The same client, for v3."""
-        other = Wire(self.sandbox, self.http)
+        other = RawClient(self.sandbox, self.http)
         other.token, other.headers = self.token, V3
         return other
 

@@ -11,7 +11,7 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import V2, Wire
+from tests.sandbox.raw_client import V2, RawClient
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ async def test_login_responds_as_documented(dial: Dial) -> None:
 
 
 @pytest.mark.parametrize("sent", [None, "wrong", "Bearer {key}"])
-async def test_login_accepts_only_the_plain_key(wire: Wire, sent: str | None) -> None:
+async def test_login_accepts_only_the_plain_key(wire: RawClient, sent: str | None) -> None:
     headers = {"Authorization": sent.format(key=wire.sandbox.api_key)} if sent else {}
     reply = await wire.call(
         "POST", "/authenticates", scope=None, headers={**V2, **headers}, bare=True
@@ -53,7 +53,7 @@ async def test_login_accepts_only_the_plain_key(wire: Wire, sent: str | None) ->
     assert wire.sandbox.logins == 1
 
 
-async def test_token_expires_on_the_sandboxs_clock(wire: Wire) -> None:
+async def test_token_expires_on_the_sandboxs_clock(wire: RawClient) -> None:
     assert (await wire.get("/institutions", scope=None)).status == 200
     wire.sandbox.clock.advance(3540)
     assert (await wire.get("/institutions", scope=None)).status == 200
@@ -61,14 +61,14 @@ async def test_token_expires_on_the_sandboxs_clock(wire: Wire) -> None:
     assert (await wire.get("/institutions", scope=None)).status == 401
 
 
-async def test_all_tokens_can_be_expired_and_new_ones_work(wire: Wire) -> None:
+async def test_all_tokens_can_be_expired_and_new_ones_work(wire: RawClient) -> None:
     wire.sandbox.expire_tokens()
     assert (await wire.get("/institutions", scope=None)).status == 401
     await wire.login()
     assert (await wire.get("/institutions", scope=None)).status == 200
 
 
-async def test_forged_and_malformed_tokens_are_rejected(wire: Wire) -> None:
+async def test_forged_and_malformed_tokens_are_rejected(wire: RawClient) -> None:
     good = wire.token
     head, said, _ = good.split(".")
     for authorization in (f"Bearer {head}.{said}.AAAA", good, "Bearer ", wire.sandbox.api_key):
@@ -76,7 +76,7 @@ async def test_forged_and_malformed_tokens_are_rejected(wire: Wire) -> None:
         assert reply.status == 401
 
 
-async def test_revoked_and_rotated_keys(wire: Wire) -> None:
+async def test_revoked_and_rotated_keys(wire: RawClient) -> None:
     old = wire.sandbox.api_key
     assert wire.sandbox.rotate_key() != old
     assert (await wire.get("/institutions", scope=None)).status == 200
@@ -105,7 +105,7 @@ async def test_revoked_and_rotated_keys(wire: Wire) -> None:
     ],
 )
 async def test_version_is_chosen_by_header(
-    wire: Wire, headers: dict[str, str], status: int
+    wire: RawClient, headers: dict[str, str], status: int
 ) -> None:
     bearer = {"Authorization": f"Bearer {wire.token}"}
     reply = await wire.call(
@@ -114,13 +114,13 @@ async def test_version_is_chosen_by_header(
     assert reply.status == status
 
 
-async def test_v2_can_be_below_the_minimum(wire: Wire) -> None:
+async def test_v2_can_be_below_the_minimum(wire: RawClient) -> None:
     wire.sandbox.versions = frozenset({"v3"})
     reply = await wire.get("/patients")
     assert (reply.status, reply.error) == (403, "API version 'v2' is below the minimum allowed")
 
 
-async def test_each_version_has_its_own_paths(wire: Wire) -> None:
+async def test_each_version_has_its_own_paths(wire: RawClient) -> None:
     """Paths of the other version are not found."""
     assert (await wire.get("/claims")).status == 404
     assert (await wire.as_v3().get("/availabilities")).status == 404
@@ -128,7 +128,7 @@ async def test_each_version_has_its_own_paths(wire: Wire) -> None:
     assert (await wire.call("DELETE", "/patients")).status == 404
 
 
-async def test_media_type_can_be_switched(wire: Wire) -> None:
+async def test_media_type_can_be_switched(wire: RawClient) -> None:
     reply = await wire.get("/patients")
     assert reply.headers["Content-Type"] == "application/vnd.Nexhealth+json;version=2"
     wire.sandbox.media_type = "application/json"
@@ -145,7 +145,7 @@ async def test_media_type_can_be_switched(wire: Wire) -> None:
     ],
 )
 async def test_subdomain_is_checked(
-    wire: Wire, subdomain: str | None, status: int, text: str
+    wire: RawClient, subdomain: str | None, status: int, text: str
 ) -> None:
     params = {"location_id": wire.sandbox.location_id}
     sent = params if subdomain is None else {**params, "subdomain": subdomain}
@@ -153,7 +153,7 @@ async def test_subdomain_is_checked(
     assert (reply.status, reply.error) == (status, text)
 
 
-async def test_subdomain_in_the_body_is_ignored(wire: Wire) -> None:
+async def test_subdomain_in_the_body_is_ignored(wire: RawClient) -> None:
     body = {"subdomain": wire.sandbox.subdomain, "appointment_type": {"name": "New"}}
     assert (await wire.call("POST", "/appointment_types", json=body, scope=None)).status == 403
 
@@ -169,7 +169,7 @@ async def test_location_must_belong_to_the_practice(dial: Dial) -> None:
     assert (reply.status, reply.error) == (400, "Missing parameter location_id")
 
 
-async def test_edge_can_block_stock_user_agents(wire: Wire) -> None:
+async def test_edge_can_block_stock_user_agents(wire: RawClient) -> None:
     wire.sandbox.assumptions.block_stock_agents = True
     stock = {"User-Agent": "Python/3.11 aiohttp/3.14"}
     reply = await wire.call("GET", "/patients", headers=stock)

@@ -9,18 +9,18 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import RawResponse, Wire
+from tests.sandbox.raw_client import RawClient, RawResponse
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WINDOW = {"start": "2026-01-01", "end": "2027-01-01", "per_page": 300}
 
 
 @pytest.fixture
-async def wire(dial: Dial) -> Wire:
+async def wire(dial: Dial) -> RawClient:
     return await dial(Sandbox(clock=Clock(NOW)))
 
 
-def booking(wire: Wire, **changes: Any) -> dict[str, Any]:
+def booking(wire: RawClient, **changes: Any) -> dict[str, Any]:
     appt = {
         "patient_id": wire.sandbox.patients.ids[0],
         "provider_id": wire.sandbox.providers.ids[0],
@@ -32,11 +32,11 @@ def booking(wire: Wire, **changes: Any) -> dict[str, Any]:
     return {"appt": {name: value for name, value in appt.items() if value is not None}}
 
 
-async def book(wire: Wire, **changes: Any) -> RawResponse:
+async def book(wire: RawClient, **changes: Any) -> RawResponse:
     return await wire.call("POST", "/appointments", json=booking(wire, **changes))
 
 
-async def test_the_list_requires_a_time_window(wire: Wire) -> None:
+async def test_the_list_requires_a_time_window(wire: RawClient) -> None:
     reply = await wire.get("/appointments", {"start_date": "2026-01-01"})
     assert (reply.status, reply.error) == (400, "Missing parameter start, end")
     reply = await wire.get("/appointments", {"start": "2026-01-01"})
@@ -45,7 +45,7 @@ async def test_the_list_requires_a_time_window(wire: Wire) -> None:
     assert (await wire.get("/appointments", {**WINDOW, "timezone": "Mars/One"})).status == 400
 
 
-async def test_cancelled_appointments_are_hidden_by_default(wire: Wire) -> None:
+async def test_cancelled_appointments_are_hidden_by_default(wire: RawClient) -> None:
     active = await wire.get("/appointments", WINDOW)
     gone = await wire.get("/appointments", {**WINDOW, "cancelled": "true"})
     assert active.json["count"] + gone.json["count"] == 40
@@ -54,7 +54,7 @@ async def test_cancelled_appointments_are_hidden_by_default(wire: Wire) -> None:
     assert (await wire.get("/appointments", WINDOW)).json["count"] == 40
 
 
-async def test_filters(wire: Wire) -> None:
+async def test_filters(wire: RawClient) -> None:
     sandbox = wire.sandbox
     patient = sandbox.patients.ids[3]
     for name, value, field in (
@@ -72,7 +72,7 @@ async def test_filters(wire: Wire) -> None:
     assert "provider_id" in warned.json["description"]
 
 
-async def test_window_is_inclusive_and_accepts_a_zone(wire: Wire) -> None:
+async def test_window_is_inclusive_and_accepts_a_zone(wire: RawClient) -> None:
     made = (await book(wire)).data["appt"]
     exact = {"start": made["start_time"], "end": made["start_time"]}
     assert (await wire.get("/appointments", exact)).ids == [made["id"]]
@@ -82,7 +82,7 @@ async def test_window_is_inclusive_and_accepts_a_zone(wire: Wire) -> None:
     assert (await wire.get("/appointments", local)).ids == [made["id"]]
 
 
-async def test_booking_echoes_utc_and_waits_for_the_sync(wire: Wire) -> None:
+async def test_booking_echoes_utc_and_waits_for_the_sync(wire: RawClient) -> None:
     reply = await book(wire, note="Window seat")
     assert reply.status == 201
     assert set(reply.data) == {"appt", "stripe_client_secret"}
@@ -105,19 +105,19 @@ async def test_booking_echoes_utc_and_waits_for_the_sync(wire: Wire) -> None:
     assert set(seeded) == set(made)
 
 
-async def test_the_type_determines_the_length(wire: Wire) -> None:
+async def test_the_type_determines_the_length(wire: RawClient) -> None:
     kind = wire.sandbox.appointment_types.ids[0]
     made = (await book(wire, end_time=None, appointment_type_id=kind)).data["appt"]
     assert made["end_time"] == "2026-07-01T14:00:00.000Z"
 
 
-async def test_a_booking_without_end_and_type_takes_15_minutes(wire: Wire) -> None:
+async def test_a_booking_without_end_and_type_takes_15_minutes(wire: RawClient) -> None:
     made = (await book(wire, end_time=None)).data["appt"]
     assert made["end_time"] == "2026-07-01T13:15:00.000Z"
     assert made["appointment_type_id"] is None
 
 
-async def test_confirming_waits_for_the_sync_and_cancelling_does_not(wire: Wire) -> None:
+async def test_confirming_waits_for_the_sync_and_cancelling_does_not(wire: RawClient) -> None:
     path = f"/appointments/{(await book(wire)).data['appt']['id']}"
     early = await wire.call("PATCH", path, json={"appt": {"confirmed": True}}, scope="subdomain")
     assert "not synced with the PMS" in early.error
@@ -125,14 +125,14 @@ async def test_confirming_waits_for_the_sync_and_cancelling_does_not(wire: Wire)
     assert done.data["appt"]["cancelled"] is True
 
 
-async def test_the_offset_may_contradict_the_zone(wire: Wire) -> None:
+async def test_the_offset_may_contradict_the_zone(wire: RawClient) -> None:
     wire.sandbox.practice.locations.update(wire.sandbox.location_id, tz="America/Chicago")
     wire.sandbox.assumptions.contradictory_offset = True
     made = (await book(wire)).data["appt"]
     assert (made["timezone"], made["timezone_offset"]) == ("America/Chicago", "-04:00")
 
 
-async def test_descriptor_ids_may_be_text(wire: Wire) -> None:
+async def test_descriptor_ids_may_be_text(wire: RawClient) -> None:
     wire.sandbox.assumptions.text_descriptor_ids = True
     path = f"/locations/{wire.sandbox.location_id}/appointment_descriptors"
     ids = [row["id"] for row in (await wire.get(path, scope=None)).rows]
@@ -143,7 +143,7 @@ async def test_descriptor_ids_may_be_text(wire: Wire) -> None:
     assert [row["id"] for row in mapped.rows] == ids[:2]
 
 
-async def test_a_practice_without_a_system_has_no_sync_status(wire: Wire) -> None:
+async def test_a_practice_without_a_system_has_no_sync_status(wire: RawClient) -> None:
     await book(wire)
     wire.sandbox.practice.connected = False
     assert wire.sandbox.sync() == 0
@@ -172,7 +172,7 @@ async def test_a_practice_without_a_system_has_no_sync_status(wire: Wire) -> Non
     ],
 )
 async def test_invalid_bookings_are_rejected(
-    wire: Wire, changes: dict[str, Any], status: int, text: str
+    wire: RawClient, changes: dict[str, Any], status: int, text: str
 ) -> None:
     reply = await book(wire, **changes)
     assert reply.status == status
@@ -180,12 +180,12 @@ async def test_invalid_bookings_are_rejected(
     assert len(wire.sandbox.appointments) == 40
 
 
-async def test_unwrapped_bookings_are_rejected(wire: Wire) -> None:
+async def test_unwrapped_bookings_are_rejected(wire: RawClient) -> None:
     reply = await wire.call("POST", "/appointments", json=booking(wire)["appt"])
     assert (reply.status, reply.error) == (400, "Missing parameter appt")
 
 
-async def test_taken_slots_are_rejected(wire: Wire) -> None:
+async def test_taken_slots_are_rejected(wire: RawClient) -> None:
     first = await book(wire)
     other = {
         "provider_id": wire.sandbox.providers.ids[1],
@@ -207,7 +207,7 @@ async def test_taken_slots_are_rejected(wire: Wire) -> None:
     assert (await book(wire)).status == 201
 
 
-async def test_double_booking_can_be_allowed(wire: Wire) -> None:
+async def test_double_booking_can_be_allowed(wire: RawClient) -> None:
     await book(wire)
     body = {**booking(wire), "appointments_per_timeslot": 2}
     assert (await wire.call("POST", "/appointments", json=body)).status == 201
@@ -216,7 +216,7 @@ async def test_double_booking_can_be_allowed(wire: Wire) -> None:
     assert "invalid" in (await wire.call("POST", "/appointments", json=body)).error
 
 
-async def test_blocks_have_no_patient(wire: Wire) -> None:
+async def test_blocks_have_no_patient(wire: RawClient) -> None:
     made = (await book(wire, patient_id=None, unavailable=True)).data["appt"]
     assert made["unavailable"] is True
     assert made["patient_id"] is None
@@ -224,7 +224,7 @@ async def test_blocks_have_no_patient(wire: Wire) -> None:
     assert blocks.ids == [made["id"]]
 
 
-async def test_types_must_be_configured_for_the_provider(wire: Wire) -> None:
+async def test_types_must_be_configured_for_the_provider(wire: RawClient) -> None:
     body = {"appointment_type": {"name": "Brand new", "minutes": 20}}
     made = await wire.call("POST", "/appointment_types", json=body, scope="subdomain")
     reply = await book(wire, end_time=None, appointment_type_id=made.data["id"])
@@ -237,7 +237,7 @@ async def test_room_is_optional_unless_booking_is_mapped_by_room(dial: Dial) -> 
     assert (await book(wire, operatory_id=None)).status == 201
 
 
-async def test_updates_change_three_fields_only(wire: Wire) -> None:
+async def test_updates_change_three_fields_only(wire: RawClient) -> None:
     made = (await book(wire)).data["appt"]
     path = f"/appointments/{made['id']}"
 
@@ -261,7 +261,7 @@ async def test_updates_change_three_fields_only(wire: Wire) -> None:
     assert unwrapped.error == "Missing parameter appt"
 
 
-async def test_open_facts_of_updates_are_switches(wire: Wire) -> None:
+async def test_open_facts_of_updates_are_switches(wire: RawClient) -> None:
     guesses = wire.sandbox.assumptions
     guesses.v2_checkin, guesses.confirm_needs_sync = False, False
     guesses.appointment_record_at = "bare"
@@ -274,7 +274,7 @@ async def test_open_facts_of_updates_are_switches(wire: Wire) -> None:
     assert (await wire.call("PATCH", path, json=sure, scope="subdomain")).status == 200
 
 
-async def test_includes_and_descriptors(wire: Wire) -> None:
+async def test_includes_and_descriptors(wire: RawClient) -> None:
     ids = list(wire.sandbox.practice.descriptors.ids[:2])
     made = (await book(wire, descriptor_ids=ids)).data["appt"]
     path = f"/appointments/{made['id']}"
@@ -292,7 +292,7 @@ async def test_includes_and_descriptors(wire: Wire) -> None:
     assert (await wire.get(f"{path}/appointment_descriptors", of_kind)).rows == []
 
 
-async def test_appointment_types_are_created_updated_and_deleted(wire: Wire) -> None:
+async def test_appointment_types_are_created_updated_and_deleted(wire: RawClient) -> None:
     listed = await wire.get("/appointment_types", scope="subdomain")
     assert listed.json["count"] == 4
     assert set(listed.rows[0]) == {
@@ -318,7 +318,7 @@ async def test_appointment_types_are_created_updated_and_deleted(wire: Wire) -> 
     assert (await wire.call("DELETE", path, scope="subdomain")).status == 404
 
 
-async def test_types_of_one_location(wire: Wire) -> None:
+async def test_types_of_one_location(wire: RawClient) -> None:
     fields: dict[str, Any] = {"name": "Here only", "parent_type": "Location"}
     body = {"appointment_type": fields}
     reply = await wire.call("POST", "/appointment_types", json=body, scope="subdomain")

@@ -8,10 +8,10 @@ import pytest
 
 from nexhealth_async.sandbox import RecordedPage, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Wire
+from tests.sandbox.raw_client import RawClient
 
 
-async def test_forward_walk_returns_every_patient_once(v3: Wire) -> None:
+async def test_forward_walk_returns_every_patient_once(v3: RawClient) -> None:
     pages = await v3.pages("/patients", per_page=10)
     assert [len(page.rows) for page in pages] == [10, 10, 5]
     assert [id for page in pages for id in page.ids] == list(v3.sandbox.patients.ids)
@@ -25,7 +25,7 @@ async def test_forward_walk_returns_every_patient_once(v3: Wire) -> None:
     assert last["page_info"]["has_previous_page"] is True
 
 
-async def test_backward_with_the_start_cursor(v3: Wire) -> None:
+async def test_backward_with_the_start_cursor(v3: RawClient) -> None:
     first, second, _ = await v3.pages("/patients", per_page=10)
     cursor = second.json["page_info"]["start_cursor"]
     back = await v3.get("/patients", {"per_page": 10, "start_cursor": cursor})
@@ -43,7 +43,7 @@ async def test_page_sizes(dial: Dial) -> None:
     assert (await v3.get("/patients", {"per_page": 0})).status == 400
 
 
-async def test_an_empty_list_has_no_cursors(v3: Wire) -> None:
+async def test_an_empty_list_has_no_cursors(v3: RawClient) -> None:
     info = (await v3.get("/patients", {"name": "nobody at all"})).json["page_info"]
     assert info == {
         "has_previous_page": False,
@@ -56,7 +56,9 @@ async def test_an_empty_list_has_no_cursors(v3: Wire) -> None:
 @pytest.mark.parametrize(
     "changed", [{"inactive": "false"}, {"sort": "-updated_at"}, {"end_cursor": "nonsense"}]
 )
-async def test_a_cursor_is_valid_for_its_own_list_only(v3: Wire, changed: dict[str, Any]) -> None:
+async def test_a_cursor_is_valid_for_its_own_list_only(
+    v3: RawClient, changed: dict[str, Any]
+) -> None:
     cursor = (await v3.get("/patients")).json["page_info"]["end_cursor"]
     reply = await v3.get("/patients", {"end_cursor": cursor, **changed})
     assert reply.status == 400
@@ -65,14 +67,16 @@ async def test_a_cursor_is_valid_for_its_own_list_only(v3: Wire, changed: dict[s
     assert (await v3.get("/patients", {"end_cursor": cursor, "per_page": 3})).status == 200
 
 
-async def test_both_directions_together_are_rejected(v3: Wire) -> None:
+async def test_both_directions_together_are_rejected(v3: RawClient) -> None:
     info = (await v3.get("/patients", {"per_page": 3})).json["page_info"]
     both = {"end_cursor": info["end_cursor"], "start_cursor": info["start_cursor"]}
     assert (await v3.get("/patients", both)).status == 400
 
 
 @pytest.mark.parametrize("sort", [None, "updated_at", "-updated_at"])
-async def test_deletions_and_insertions_neither_repeat_nor_hide(v3: Wire, sort: str | None) -> None:
+async def test_deletions_and_insertions_neither_repeat_nor_hide(
+    v3: RawClient, sort: str | None
+) -> None:
     before = list(v3.sandbox.patients.ids)
     dropped: list[int] = []
 
@@ -92,7 +96,7 @@ async def test_deletions_and_insertions_neither_repeat_nor_hide(v3: Wire, sort: 
     assert len(dropped) == 3
 
 
-async def test_sort_accepts_several_known_fields_only(v3: Wire) -> None:
+async def test_sort_accepts_several_known_fields_only(v3: RawClient) -> None:
     rows = (await v3.get("/patients", {"sort": "-updated_at,id", "per_page": 50})).rows
     times = [row["updated_at"] for row in rows]
     assert times == sorted(times, reverse=True)
@@ -100,12 +104,12 @@ async def test_sort_accepts_several_known_fields_only(v3: Wire) -> None:
 
 
 @pytest.mark.parametrize("name", ["v3.0.0", "v20240412", "v3.1.0"])
-async def test_names_of_the_version(v3: Wire, name: str) -> None:
+async def test_names_of_the_version(v3: RawClient, name: str) -> None:
     reply = await v3.call("GET", "/patients", headers={"Nex-Api-Version": name})
     assert "page_info" in reply.json
 
 
-async def test_include_is_ignored_where_v3_removed_it(v3: Wire) -> None:
+async def test_include_is_ignored_where_v3_removed_it(v3: RawClient) -> None:
     reply = await v3.get("/patients", [("include[]", "procedures")])
     assert "include[]" in reply.json["description"]
     assert "procedures" not in reply.rows[0]
@@ -114,7 +118,7 @@ async def test_include_is_ignored_where_v3_removed_it(v3: Wire) -> None:
     assert "include[]" in reply.json["error"][0]
 
 
-async def test_shapes_differ_by_version(wire: Wire) -> None:
+async def test_shapes_differ_by_version(wire: RawClient) -> None:
     v3 = wire.as_v3()
     old, new = (await wire.get("/patients")).rows[0], (await v3.get("/patients")).rows[0]
     assert old["id"] == new["id"]
@@ -124,13 +128,13 @@ async def test_shapes_differ_by_version(wire: Wire) -> None:
     assert single["location_ids"] == [wire.sandbox.location_id]
 
 
-async def test_media_types(v3: Wire) -> None:
+async def test_media_types(v3: RawClient) -> None:
     assert (await v3.get("/patients")).headers["Content-Type"] == "application/json"
     old = await v3.get("/appointment_types", scope="subdomain")
     assert old.headers["Content-Type"].startswith("application/vnd.Nexhealth")
 
 
-async def test_nulls_the_document_does_not_allow_are_a_switch(v3: Wire) -> None:
+async def test_nulls_the_document_does_not_allow_are_a_switch(v3: RawClient) -> None:
     made = await v3.post(
         "/working_hours",
         {
@@ -152,7 +156,7 @@ async def test_nulls_the_document_does_not_allow_are_a_switch(v3: Wire) -> None:
     assert (await v3.get("/patients/1", scope="subdomain")).json["data"] is None
 
 
-async def test_staff_is_numbered_in_both(wire: Wire) -> None:
+async def test_staff_is_numbered_in_both(wire: RawClient) -> None:
     for caller in (wire, wire.as_v3()):
         reply = await caller.get("/nex_staff", {"per_page": 3, "page": 2}, scope="subdomain")
         assert (reply.json["count"], len(reply.rows)) == (4, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from tests.sandbox.raw_client import Wire
+from tests.sandbox.raw_client import RawClient
 
 
 def form(content: bytes, **fields: str) -> aiohttp.FormData:
@@ -14,7 +14,7 @@ def form(content: bytes, **fields: str) -> aiohttp.FormData:
     return made
 
 
-async def test_documents_are_returned_unchanged(wire: Wire) -> None:
+async def test_documents_are_returned_unchanged(wire: RawClient) -> None:
     content = bytes(range(256)) * 40 + b"\r\n--\r\n"
     kind = wire.sandbox.practice.document_types.ids[1]
     path = f"/patients/{wire.sandbox.patients.ids[0]}/documents"
@@ -34,7 +34,7 @@ async def test_documents_are_returned_unchanged(wire: Wire) -> None:
     assert counts == [1, 2]
 
 
-async def test_invalid_documents_are_rejected(v3: Wire) -> None:
+async def test_invalid_documents_are_rejected(v3: RawClient) -> None:
     path = f"/patients/{v3.sandbox.patients.ids[0]}/documents"
     empty = aiohttp.FormData({"document_type_id": "1"}, default_to_multipart=True)
     assert (await v3.call("POST", path, form=empty)).status == 404
@@ -45,7 +45,7 @@ async def test_invalid_documents_are_rejected(v3: Wire) -> None:
     assert (await v3.get("/documents/1/download", scope=None)).status == 404
 
 
-async def test_a_coverage_points_to_a_plan(v3: Wire) -> None:
+async def test_a_coverage_points_to_a_plan(v3: RawClient) -> None:
     patient_id = v3.sandbox.patients.ids[0]
     listed = await v3.get("/insurance_coverages", {"patient_id": patient_id}, scope="subdomain")
     (coverage,) = listed.rows
@@ -64,7 +64,7 @@ async def test_a_coverage_points_to_a_plan(v3: Wire) -> None:
     assert (await v3.get("/insurance_coverages", query)).ids == [coverage["id"]]
 
 
-async def test_plans_in_both_versions(wire: Wire) -> None:
+async def test_plans_in_both_versions(wire: RawClient) -> None:
     old = await wire.get("/insurance_plans", [("include[]", "patient_coverages")])
     assert old.json["count"] == 5
     assert old.rows[0]["patient_coverages"]
@@ -75,7 +75,7 @@ async def test_plans_in_both_versions(wire: Wire) -> None:
     assert (await wire.get("/insurance_plans", {"payer_id": payer})).ids == old.ids[2:3]
 
 
-async def test_treatment_plans_and_notes(v3: Wire) -> None:
+async def test_treatment_plans_and_notes(v3: RawClient) -> None:
     plans = await v3.get("/treatment_plans", scope="subdomain")
     plan = plans.rows[0]
     (procedure,) = plan["procedures"]
@@ -91,14 +91,14 @@ async def test_treatment_plans_and_notes(v3: Wire) -> None:
     assert early.rows == []
 
 
-async def test_procedures_by_dates(v3: Wire) -> None:
+async def test_procedures_by_dates(v3: RawClient) -> None:
     query = {"started_after": "2026-01-01", "started_before": "2026-03-31", "per_page": 100}
     rows = (await v3.get("/procedures", query)).rows
     assert rows
     assert all("2026-01-01" <= row["start_date"] <= "2026-03-31" for row in rows)
 
 
-async def test_recalls_and_documents_types(v3: Wire) -> None:
+async def test_recalls_and_documents_types(v3: RawClient) -> None:
     rows = (await v3.get("/patient_recalls", {"sort": "date_due", "per_page": 100})).rows
     assert [row["date_due"] for row in rows] == sorted(row["date_due"] for row in rows)
     assert rows[0]["recall_type"]["id"] == rows[0]["recall_id"]
@@ -106,7 +106,7 @@ async def test_recalls_and_documents_types(v3: Wire) -> None:
     assert (await v3.get("/document_types")).json["count"] == 2
 
 
-async def test_webhooks_are_created_updated_and_deleted(wire: Wire) -> None:
+async def test_webhooks_are_created_updated_and_deleted(wire: RawClient) -> None:
     for caller in (wire, wire.as_v3()):
         made = await caller.call(
             "POST", "/webhook_endpoints", scope=None, json={"target_url": "https://example.com/x"}
@@ -143,7 +143,7 @@ async def test_webhooks_are_created_updated_and_deleted(wire: Wire) -> None:
     "wrong",
     [{}, {"resource_type": "Payment"}, {"resource_type": "Patient", "event": "payment_created"}],
 )
-async def test_invalid_subscriptions_are_rejected(v3: Wire, wrong: dict[str, str]) -> None:
+async def test_invalid_subscriptions_are_rejected(v3: RawClient, wrong: dict[str, str]) -> None:
     made = await v3.call(
         "POST", "/webhook_endpoints", scope=None, json={"target_url": "https://example.com/x"}
     )
@@ -154,7 +154,7 @@ async def test_invalid_subscriptions_are_rejected(v3: Wire, wrong: dict[str, str
     assert reply.status == 400
 
 
-async def test_onboardings(v3: Wire) -> None:
+async def test_onboardings(v3: RawClient) -> None:
     body = {"onboarding": {"institution_name": "One", "emr_name": "opendental"}}
     await v3.call("POST", "/onboardings", scope=None, json=body)
     made = await v3.call("POST", "/onboardings", scope=None, json=body)

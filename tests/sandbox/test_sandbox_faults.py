@@ -20,12 +20,12 @@ from nexhealth_async import NexHealth, RetryPolicy
 from nexhealth_async.errors import ServerError
 from nexhealth_async.sandbox import Clock, RecordedPage, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Wire
+from tests.sandbox.raw_client import RawClient
 
 NEW = {"appointment_type": {"name": "Whitening"}}
 
 
-async def test_injected_failures_are_returned_in_order_and_change_nothing(wire: Wire) -> None:
+async def test_injected_failures_are_returned_in_order_and_change_nothing(wire: RawClient) -> None:
     wire.sandbox.fail_next(503, times=2)
     wire.sandbox.fail_next(500, body=b"oops", headers={"X-Seen": "yes"})
     statuses = [(await wire.get("/patients")).status for _ in range(2)]
@@ -36,7 +36,7 @@ async def test_injected_failures_are_returned_in_order_and_change_nothing(wire: 
     assert (await wire.get("/patients")).status == 200
 
 
-async def test_faults_wait_for_their_path_and_method(wire: Wire) -> None:
+async def test_faults_wait_for_their_path_and_method(wire: RawClient) -> None:
     wire.sandbox.fail_next(502, path="/patients/{id}")
     wire.sandbox.fail_next(504, method="post")
     wire.sandbox.fail_next(401, path="/authenticates")
@@ -49,7 +49,7 @@ async def test_faults_wait_for_their_path_and_method(wire: Wire) -> None:
     assert len(wire.sandbox.faults) == 0
 
 
-async def test_faults_wait_for_the_parameters_named(wire: Wire) -> None:
+async def test_faults_wait_for_the_parameters_named(wire: RawClient) -> None:
     wire.sandbox.fail_next(502, path="/patients?page=2&inactive=false")
     wire.sandbox.fail_next(504, path="/patients/{id}?include[]=upcoming_appts")
     path = f"/patients/{wire.sandbox.patients.ids[0]}"
@@ -61,14 +61,16 @@ async def test_faults_wait_for_the_parameters_named(wire: Wire) -> None:
     assert (reply.status, len(wire.sandbox.faults)) == (504, 0)
 
 
-async def test_logins_are_spared_unless_named(wire: Wire) -> None:
+async def test_logins_are_spared_unless_named(wire: RawClient) -> None:
     wire.sandbox.fail_next(503)
     await wire.login()
     assert (await wire.get("/patients")).status == 503
 
 
 @pytest.mark.parametrize(("when", "made"), [("before", 4), ("after", 5)])
-async def test_dropped_connections(wire: Wire, when: Literal["before", "after"], made: int) -> None:
+async def test_dropped_connections(
+    wire: RawClient, when: Literal["before", "after"], made: int
+) -> None:
     wire.sandbox.drop_next(when=when)
     with pytest.raises(aiohttp.ClientError):
         await wire.call("POST", "/appointment_types", json=NEW, scope="subdomain")
@@ -77,7 +79,7 @@ async def test_dropped_connections(wire: Wire, when: Literal["before", "after"],
     assert (await wire.get("/patients")).status == 200
 
 
-async def test_connection_dropped_inside_the_body(wire: Wire) -> None:
+async def test_connection_dropped_inside_the_body(wire: RawClient) -> None:
     wire.sandbox.drop_next(when="mid_body")
     headers = {"Nex-Api-Version": "v2", "Authorization": f"Bearer {wire.token}"}
     async with wire.http.get(f"{wire.sandbox.url}/institutions", headers=headers) as answer:
@@ -86,7 +88,7 @@ async def test_connection_dropped_inside_the_body(wire: Wire) -> None:
             await answer.read()
 
 
-async def test_truncated_garbled_and_empty_bodies(wire: Wire) -> None:
+async def test_truncated_garbled_and_empty_bodies(wire: RawClient) -> None:
     wire.sandbox.truncate_next()
     reply = await wire.call("POST", "/appointment_types", json=NEW, scope="subdomain")
     assert reply.status == 201
@@ -105,14 +107,14 @@ async def test_truncated_garbled_and_empty_bodies(wire: Wire) -> None:
         assert (reply.status, reply.body) == (status, b"")
 
 
-async def test_edge_blocks_have_the_form_of_the_edge(wire: Wire) -> None:
+async def test_edge_blocks_have_the_form_of_the_edge(wire: RawClient) -> None:
     wire.sandbox.firewall_block_next()
     reply = await wire.get("/patients")
     assert (reply.status, reply.headers["Content-Type"]) == (403, "text/html")
     assert b"1010" in reply.body
 
 
-async def test_delays_and_latency(wire: Wire) -> None:
+async def test_delays_and_latency(wire: RawClient) -> None:
     loop = asyncio.get_running_loop()
     wire.sandbox.delay_next(0.03)
     began = loop.time()
@@ -126,7 +128,7 @@ async def test_delays_and_latency(wire: Wire) -> None:
     assert wire.sandbox.in_flight == 0
 
 
-async def test_a_fault_needs_a_matching_request(wire: Wire) -> None:
+async def test_a_fault_needs_a_matching_request(wire: RawClient) -> None:
     with pytest.raises(ValueError, match="at least one"):
         wire.sandbox.fail_next(times=0)
     wire.sandbox.fail_next()
@@ -134,18 +136,18 @@ async def test_a_fault_needs_a_matching_request(wire: Wire) -> None:
     assert (await wire.get("/patients")).status == 200
 
 
-async def statuses(wire: Wire, number: int, path: str = "/appointments") -> list[int]:
+async def statuses(wire: RawClient, number: int, path: str = "/appointments") -> list[int]:
     window = {"start": "2026-01-01", "end": "2026-01-02"}
     return [(await wire.get(path, window)).status for _ in range(number)]
 
 
-async def limited(dial: Dial, kind: Literal["fixed", "sliding"]) -> Wire:
+async def limited(dial: Dial, kind: Literal["fixed", "sliding"]) -> RawClient:
     wire = await dial(Sandbox(clock=Clock(datetime(2026, 6, 1, tzinfo=UTC))))
     wire.sandbox.rate_limits = kind
     return wire
 
 
-async def test_no_limits_by_default(wire: Wire) -> None:
+async def test_no_limits_by_default(wire: RawClient) -> None:
     assert set(await statuses(wire, 15)) == {200}
 
 
@@ -207,7 +209,7 @@ async def test_retry_after_is_sent_in_every_form(dial: Dial) -> None:
     assert parsedate_to_datetime(await header()).timestamp() == wire.sandbox.clock.now() + 1
 
 
-async def test_requests_are_recorded_without_secrets(wire: Wire) -> None:
+async def test_requests_are_recorded_without_secrets(wire: RawClient) -> None:
     wire.sandbox.clear()
     await wire.get("/patients", [("name", "Ada"), ("include[]", "a"), ("include[]", "b")])
     await wire.get(f"/patients/{wire.sandbox.patients.ids[0]}", scope="subdomain")
@@ -236,7 +238,7 @@ async def test_memory_of_requests_is_bounded(dial: Dial) -> None:
     assert len(wire.sandbox.requests) == 3
 
 
-async def test_nothing_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_is_logged(wire: RawClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     wire.sandbox.drop_next(times=2)  # aiohttp itself repeats a read once on a reused connection
     with pytest.raises(aiohttp.ClientError):
@@ -246,7 +248,7 @@ async def test_nothing_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -
     assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
 
 
-async def test_a_disconnected_caller_leaves_nothing_behind(wire: Wire) -> None:
+async def test_a_disconnected_caller_leaves_nothing_behind(wire: RawClient) -> None:
     wire.sandbox.latency = 0.05
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(wire.get("/patients"), 0.01)
@@ -254,7 +256,7 @@ async def test_a_disconnected_caller_leaves_nothing_behind(wire: Wire) -> None:
     assert wire.sandbox.in_flight == 0
 
 
-async def test_bodies_of_another_media_type_can_be_rejected(wire: Wire) -> None:
+async def test_bodies_of_another_media_type_can_be_rejected(wire: RawClient) -> None:
     wire.sandbox.assumptions.refuse_wrong_content_type = True
     headers = {"Content-Type": "text/plain"}
     reply = await wire.call(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.raw_client import Row, Wire
+from tests.sandbox.raw_client import RawClient, Row
 
 EVER = {"updated_since": "2000-01-01", "per_page": 1000}
 
@@ -17,7 +17,7 @@ def amount(row: Row, name: str) -> Decimal:
     return Decimal(row[name]["amount"])
 
 
-async def ledger_of(v3: Wire, guarantor_id: int) -> Decimal:
+async def ledger_of(v3: RawClient, guarantor_id: int) -> Decimal:
     total = Decimal(0)
     for path, field in (
         ("/charges", "fee"),
@@ -29,7 +29,7 @@ async def ledger_of(v3: Wire, guarantor_id: int) -> Decimal:
     return total
 
 
-async def test_balances_are_the_sums_of_their_entries(v3: Wire) -> None:
+async def test_balances_are_the_sums_of_their_entries(v3: RawClient) -> None:
     rows = (await v3.get("/guarantor_balances", {**EVER, "show_zero_balances": "true"})).rows
     assert len(rows) == len(v3.sandbox.patients)
     for row in rows[:8]:
@@ -44,7 +44,7 @@ async def test_balances_are_the_sums_of_their_entries(v3: Wire) -> None:
     assert single["guarantor"]["id"] == row["guarantor_id"]
 
 
-async def test_a_guarantor_pays_for_others(v3: Wire) -> None:
+async def test_a_guarantor_pays_for_others(v3: RawClient) -> None:
     payer, child = list(v3.sandbox.patients.ids)[:2]
     v3.sandbox.patients.update(child, guarantor_id=payer)
     rows = (await v3.get("/guarantor_balances", {"guarantor_id": payer})).rows
@@ -53,7 +53,7 @@ async def test_a_guarantor_pays_for_others(v3: Wire) -> None:
     assert {row["patient_id"] for row in charged} == {payer, child}
 
 
-async def test_payments_are_accepted_and_written_later(v3: Wire) -> None:
+async def test_payments_are_accepted_and_written_later(v3: RawClient) -> None:
     patient_id = v3.sandbox.patients.ids[1]
     before = await ledger_of(v3, patient_id)
     payment = {"patient_id": patient_id, "amount": -25.5, "transaction_id": "T-1"}
@@ -70,7 +70,7 @@ async def test_payments_are_accepted_and_written_later(v3: Wire) -> None:
     assert amount(balance, "total_balance") == before - Decimal("25.5")
 
 
-async def test_adjustments_are_accepted_and_split(v3: Wire) -> None:
+async def test_adjustments_are_accepted_and_split(v3: RawClient) -> None:
     charges = list(v3.sandbox.practice.charges.ids)[:2]
     adjustment = {
         "patient_id": v3.sandbox.patients.ids[0],
@@ -111,14 +111,14 @@ async def test_adjustments_are_accepted_and_split(v3: Wire) -> None:
         {"charge_splits": {"1": 2}},
     ],
 )
-async def test_invalid_payments_are_rejected(v3: Wire, changed: dict[str, Any]) -> None:
+async def test_invalid_payments_are_rejected(v3: RawClient, changed: dict[str, Any]) -> None:
     good = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-2"}
     reply = await v3.post("/payments", {"payment": {**good, **changed}})
     assert reply.status == 400
     assert v3.sandbox.sync() == 0
 
 
-async def test_a_transaction_can_be_duplicated(v3: Wire) -> None:
+async def test_a_transaction_can_be_duplicated(v3: RawClient) -> None:
     payment = {"patient_id": v3.sandbox.patients.ids[0], "amount": -1, "transaction_id": "T-3"}
     for _ in range(2):
         assert (await v3.post("/payments", {"payment": payment})).status == 202
@@ -142,7 +142,7 @@ async def test_a_transaction_can_be_duplicated(v3: Wire) -> None:
         "/fee_schedule_procedures",
     ],
 )
-async def test_lists_require_a_filter(v3: Wire, path: str) -> None:
+async def test_lists_require_a_filter(v3: RawClient, path: str) -> None:
     assert (await v3.get(path)).status == 400
     assert (await v3.get(path, EVER)).rows
 
@@ -150,7 +150,7 @@ async def test_lists_require_a_filter(v3: Wire, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/charges", "/claims", "/insurance_plans", "/payment_types", "/payment_plans"]
 )
-async def test_financial_access(v3: Wire, path: str) -> None:
+async def test_financial_access(v3: RawClient, path: str) -> None:
     v3.sandbox.financial_access = False
     reply = await v3.get(path, EVER)
     assert reply.status == 403
@@ -160,14 +160,14 @@ async def test_financial_access(v3: Wire, path: str) -> None:
     assert (await v3.get("/patients")).status == 200
 
 
-async def test_deletions_are_listed_on_request(v3: Wire) -> None:
+async def test_deletions_are_listed_on_request(v3: RawClient) -> None:
     id = v3.sandbox.practice.charges.ids[0]
     v3.sandbox.practice.charges.update(id, deleted_at="2026-06-01T00:00:00.000Z")
     assert id not in (await v3.get("/charges", EVER)).ids
     assert id in (await v3.get("/charges", {**EVER, "include_deleted": "true"})).ids
 
 
-async def test_includes_of_claims_and_charges(v3: Wire) -> None:
+async def test_includes_of_claims_and_charges(v3: RawClient) -> None:
     claim_id = v3.sandbox.practice.claims.ids[0]
     names = ("patient", "provider", "guarantor", "charges", "charge_payouts")
     query = [("include[]", name) for name in names]
@@ -182,7 +182,7 @@ async def test_includes_of_claims_and_charges(v3: Wire) -> None:
     assert listed.rows[0]["claim_payouts"][0]["claim_id"] == claim_id
 
 
-async def test_unknown_ids(v3: Wire) -> None:
+async def test_unknown_ids(v3: RawClient) -> None:
     assert (await v3.get("/claims/1", scope="subdomain")).status == 404
     v3.sandbox.assumptions.unknown_claim_status = 500
     assert (await v3.get("/claims/1", scope="subdomain")).status == 500
@@ -191,7 +191,7 @@ async def test_unknown_ids(v3: Wire) -> None:
     assert (await v3.get("/charges/1", scope="subdomain")).status == 404
 
 
-async def test_types_schedules_and_plans(v3: Wire) -> None:
+async def test_types_schedules_and_plans(v3: RawClient) -> None:
     assert len((await v3.get("/payment_types")).rows) == 3
     assert len((await v3.get("/payment_types", {"active": "false"})).rows) == 1
     kind = (await v3.get("/adjustment_types")).ids[0]
@@ -207,7 +207,7 @@ async def test_types_schedules_and_plans(v3: Wire) -> None:
     assert single["patient"]["id"] == plan["patient_id"]
 
 
-async def test_insurance_balances_count_open_claims(v3: Wire) -> None:
+async def test_insurance_balances_count_open_claims(v3: RawClient) -> None:
     rows = (await v3.get("/insurance_balances", EVER)).rows
     row = next(row for row in rows if amount(row, "billed_amount_over_90"))
     claims = (await v3.get("/claims", {"patient_id": row["patient_id"]})).rows

@@ -13,10 +13,10 @@ import pytest
 from nexhealth_async import sandbox
 from nexhealth_async.sandbox import RecordedPage, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Wire
+from tests.sandbox.raw_client import RawClient
 
 
-async def test_pages_of_five_by_default_in_order_of_id(wire: Wire) -> None:
+async def test_pages_of_five_by_default_in_order_of_id(wire: RawClient) -> None:
     first = await wire.get("/patients")
     assert set(first.json) == {"code", "description", "error", "data", "count"}
     assert first.json["error"] is None
@@ -28,14 +28,14 @@ async def test_pages_of_five_by_default_in_order_of_id(wire: Wire) -> None:
     assert [*first.ids, *second.ids] == list(wire.sandbox.patients.ids)[:10]
 
 
-async def test_page_beyond_the_end_is_empty(wire: Wire) -> None:
+async def test_page_beyond_the_end_is_empty(wire: RawClient) -> None:
     reply = await wire.get("/patients", {"page": 9, "per_page": 25})
     assert reply.rows == []
     assert reply.json["count"] == 25
 
 
 @pytest.mark.parametrize("query", [{"page": 0}, {"per_page": 0}, {"page": "x"}])
-async def test_invalid_page_numbers_are_rejected(wire: Wire, query: dict[str, object]) -> None:
+async def test_invalid_page_numbers_are_rejected(wire: RawClient, query: dict[str, object]) -> None:
     assert (await wire.get("/patients", dict(query))).status == 400
 
 
@@ -51,18 +51,18 @@ async def test_page_size_is_cut_silently(dial: Dial) -> None:
 @pytest.mark.parametrize(
     ("count_as", "shown"), [(None, None), (-1, -1), (3, 3), ("string", "25"), ("total", 25)]
 )
-async def test_count_can_be_misreported(wire: Wire, count_as: object, shown: object) -> None:
+async def test_count_can_be_misreported(wire: RawClient, count_as: object, shown: object) -> None:
     wire.sandbox.count_as = count_as  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] -- a table of cases
     assert (await wire.get("/patients")).json["count"] == shown
 
 
-async def test_count_can_be_missing(wire: Wire) -> None:
+async def test_count_can_be_missing(wire: RawClient) -> None:
     wire.sandbox.count_as = "missing"
     assert "count" not in (await wire.get("/patients")).json
     assert (await wire.get("/locations", scope=None)).json["count"] == 1
 
 
-async def test_ignored_parameters_are_warned_about(wire: Wire) -> None:
+async def test_ignored_parameters_are_warned_about(wire: RawClient) -> None:
     reply = await wire.get("/locations", {"per_page": 3}, scope="subdomain")
     warning = "Note that following parameters are ignored: per_page."
     assert (reply.status, reply.json["description"]) == (200, warning)
@@ -103,7 +103,7 @@ async def test_a_hundred_thousand_start_and_page_quickly(dial: Dial) -> None:
     assert reply.json["count"] == 100_000
 
 
-async def test_callback_between_pages_changes_the_next_page_only(wire: Wire) -> None:
+async def test_callback_between_pages_changes_the_next_page_only(wire: RawClient) -> None:
     sandbox = wire.sandbox
     shown: list[RecordedPage] = []
 
@@ -126,7 +126,7 @@ async def test_callback_between_pages_changes_the_next_page_only(wire: Wire) -> 
     assert len(shown) == 2
 
 
-async def test_callback_between_pages_may_be_async(wire: Wire) -> None:
+async def test_callback_between_pages_may_be_async(wire: RawClient) -> None:
     async def insert(_page: RecordedPage) -> None:
         wire.sandbox.patients.insert(0)
 
@@ -136,7 +136,7 @@ async def test_callback_between_pages_may_be_async(wire: Wire) -> None:
     assert len(wire.sandbox.patients) == 26
 
 
-async def test_rows_can_be_inserted_moved_updated_and_deleted(wire: Wire) -> None:
+async def test_rows_can_be_inserted_moved_updated_and_deleted(wire: RawClient) -> None:
     patients = wire.sandbox.patients
     last = patients.ids[-1]
     made = patients.insert(0, first_name="Zorro", updated_at={})
@@ -158,7 +158,7 @@ async def test_rows_can_be_inserted_moved_updated_and_deleted(wire: Wire) -> Non
         patients.insert(id=last)
 
 
-async def test_filtered_lists_notice_changes(wire: Wire) -> None:
+async def test_filtered_lists_notice_changes(wire: RawClient) -> None:
     before = (await wire.get("/patients", {"inactive": "false"})).json["count"]
     found = wire.sandbox.patients.insert(inactive=False)
     assert (await wire.get("/patients", {"inactive": "false"})).json["count"] == before + 1

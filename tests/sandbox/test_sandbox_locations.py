@@ -6,10 +6,10 @@ import pytest
 
 from nexhealth_async.sandbox import Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Wire
+from tests.sandbox.raw_client import RawClient
 
 
-async def test_institutions_and_locations(wire: Wire) -> None:
+async def test_institutions_and_locations(wire: RawClient) -> None:
     listed = await wire.get("/institutions", scope=None)
     assert listed.json["count"] == 1
     (institution,) = listed.rows
@@ -29,7 +29,7 @@ async def test_institutions_and_locations(wire: Wire) -> None:
     assert group["locations"] == []
 
 
-async def test_descriptors_of_a_location(wire: Wire) -> None:
+async def test_descriptors_of_a_location(wire: RawClient) -> None:
     path = f"/locations/{wire.sandbox.location_id}/appointment_descriptors"
     every = await wire.get(path, scope=None)
     codes = await wire.get(path, {"descriptor_type": "Procedure Codes"}, scope=None)
@@ -40,7 +40,7 @@ async def test_descriptors_of_a_location(wire: Wire) -> None:
     assert {row["descriptor_type"] for row in others} == {"Opendental Appointment Types"}
 
 
-async def test_providers(wire: Wire) -> None:
+async def test_providers(wire: RawClient) -> None:
     listed = await wire.get("/providers", scope="subdomain")
     assert listed.json["count"] == 3
     row = listed.rows[0]
@@ -74,7 +74,7 @@ async def test_operatories(dial: Dial) -> None:
     assert (await wire.get("/operatories/4", scope="subdomain")).status == 404
 
 
-async def test_procedures(wire: Wire) -> None:
+async def test_procedures(wire: RawClient) -> None:
     every = await wire.get("/procedures", scope="subdomain")
     assert every.json["count"] == 50
     row = every.rows[0]
@@ -90,7 +90,7 @@ async def test_procedures(wire: Wire) -> None:
     assert single.data == row
 
 
-async def test_recalls_and_document_types(wire: Wire) -> None:
+async def test_recalls_and_document_types(wire: RawClient) -> None:
     down = await wire.get("/patient_recalls", {"sort": "-date_due", "per_page": 300})
     due_dates = [row["date_due"] for row in down.rows]
     assert due_dates == sorted(due_dates, reverse=True)
@@ -105,11 +105,11 @@ async def test_recalls_and_document_types(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("path", ["procedures", "patient_recalls", "recall_types"])
-async def test_unknown_records_are_not_found(wire: Wire, path: str) -> None:
+async def test_unknown_records_are_not_found(wire: RawClient, path: str) -> None:
     assert (await wire.get(f"/{path}/1", scope="subdomain")).error == "Resource not found"
 
 
-async def test_sync_status_shows_the_state_of_the_practice(wire: Wire) -> None:
+async def test_sync_status_shows_the_state_of_the_practice(wire: RawClient) -> None:
     (row,) = (await wire.get("/sync_status", scope=None)).rows
     assert (row["read_status"], row["write_status"]) == ("green", "green")
     wire.sandbox.practice.write_status = "red"

@@ -8,7 +8,7 @@ import pytest
 
 from nexhealth_async.sandbox import Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Wire
+from tests.sandbox.raw_client import RawClient
 
 OBSERVED = {
     "id",
@@ -37,7 +37,7 @@ OBSERVED = {
 }
 
 
-def newcomer(wire: Wire, **changes: Any) -> dict[str, Any]:
+def newcomer(wire: RawClient, **changes: Any) -> dict[str, Any]:
     bio = {"date_of_birth": "1990-02-03", "phone_number": "2125550123", "gender": "Female"}
     patient = {
         "first_name": "Nova",
@@ -49,7 +49,7 @@ def newcomer(wire: Wire, **changes: Any) -> dict[str, Any]:
     return {"provider": {"provider_id": wire.sandbox.providers.ids[0]}, "patient": patient}
 
 
-async def test_patients_have_every_field_recorded(wire: Wire) -> None:
+async def test_patients_have_every_field_recorded(wire: RawClient) -> None:
     (row,) = (await wire.get("/patients", {"per_page": 1})).rows
     assert set(row) == OBSERVED
     assert {"gender", "phone_number", "date_of_birth", "verified_mobile"} <= set(row["bio"])
@@ -57,7 +57,7 @@ async def test_patients_have_every_field_recorded(wire: Wire) -> None:
     assert row["created_at"].endswith("Z")
 
 
-async def test_combined_filters_narrow_the_result(wire: Wire) -> None:
+async def test_combined_filters_narrow_the_result(wire: RawClient) -> None:
     chosen = wire.sandbox.patients.row(wire.sandbox.patients.ids[4])
     bio: Any = chosen["bio"]
     for params in (
@@ -73,7 +73,7 @@ async def test_combined_filters_narrow_the_result(wire: Wire) -> None:
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 async def test_email_and_phone_together_widen_or_narrow_as_assumed(
-    wire: Wire, version: str
+    wire: RawClient, version: str
 ) -> None:
     caller = wire.as_v3() if version == "v3" else wire
     chosen = wire.sandbox.patients.row(wire.sandbox.patients.ids[4])
@@ -83,7 +83,7 @@ async def test_email_and_phone_together_widen_or_narrow_as_assumed(
     assert (await caller.get("/patients", both)).rows == []
 
 
-async def test_inactive_new_and_non_patients(wire: Wire) -> None:
+async def test_inactive_new_and_non_patients(wire: RawClient) -> None:
     patients = wire.sandbox.patients
     patients.insert(inactive=False, bio={"new_patient": True})
     patients.insert(inactive=False, bio={"non_patient": True})
@@ -100,7 +100,7 @@ async def test_inactive_new_and_non_patients(wire: Wire) -> None:
     assert (await wire.get("/patients", {"inactive": "True"})).status == 400
 
 
-async def test_updated_since_is_inclusive(wire: Wire) -> None:
+async def test_updated_since_is_inclusive(wire: RawClient) -> None:
     stamps = sorted(str(row["updated_at"]) for row in wire.sandbox.patients)
     for since in (stamps[20], stamps[20].replace("Z", "+0000")):
         reply = await wire.get("/patients", {"updated_since": since, "per_page": 300})
@@ -119,7 +119,7 @@ async def test_location_strict_narrows_to_the_location(dial: Dial) -> None:
     assert all(row["location_ids"] == [wire.sandbox.location_id] for row in strict.rows)
 
 
-async def test_sort(wire: Wire) -> None:
+async def test_sort(wire: RawClient) -> None:
     every = {"per_page": 300}
     down = await wire.get("/patients", {**every, "sort": "-updated_at"})
     stamps = [row["updated_at"] for row in down.rows]
@@ -130,7 +130,7 @@ async def test_sort(wire: Wire) -> None:
     assert (await wire.get("/patients", {"sort": "shoe_size"})).status == 400
 
 
-async def test_includes_are_absent_by_default(wire: Wire) -> None:
+async def test_includes_are_absent_by_default(wire: RawClient) -> None:
     includes = [
         "upcoming_appts",
         "last_visited_appointment",
@@ -155,7 +155,7 @@ async def test_includes_are_absent_by_default(wire: Wire) -> None:
     assert set(row) == OBSERVED | set(includes)
 
 
-async def test_upcoming_appointments_are_short(wire: Wire) -> None:
+async def test_upcoming_appointments_are_short(wire: RawClient) -> None:
     wire.sandbox.clock.advance(1_767_225_600 - wire.sandbox.clock.now())
     query = [("include[]", "upcoming_appts"), ("per_page", 300)]
     rows = (await wire.get("/patients", query)).rows
@@ -165,14 +165,14 @@ async def test_upcoming_appointments_are_short(wire: Wire) -> None:
     }  # fmt: skip
 
 
-async def test_location_id_on_a_single_patient_is_ignored_with_a_warning(wire: Wire) -> None:
+async def test_location_id_on_a_single_patient_is_ignored_with_a_warning(wire: RawClient) -> None:
     reply = await wire.get(f"/patients/{wire.sandbox.patients.ids[0]}")
     assert reply.status == 200
     assert "location_id" in reply.json["description"]
     assert (await wire.get("/patients/1", scope="subdomain")).status == 404
 
 
-async def test_create_then_duplicate(wire: Wire) -> None:
+async def test_create_then_duplicate(wire: RawClient) -> None:
     made = await wire.call("POST", "/patients", json=newcomer(wire))
     assert made.status == 201
     user = made.data["user"]
@@ -192,7 +192,7 @@ async def test_create_then_duplicate(wire: Wire) -> None:
     assert row.data["bio"]["new_patient"] is False
 
 
-async def test_create_rejects_missing_and_invalid_fields(wire: Wire) -> None:
+async def test_create_rejects_missing_and_invalid_fields(wire: RawClient) -> None:
     async def refusal(body: Any) -> str:
         reply = await wire.call("POST", "/patients", json=body)
         assert reply.status == 400
@@ -218,7 +218,7 @@ async def test_create_rejects_missing_and_invalid_fields(wire: Wire) -> None:
     assert len(wire.sandbox.patients) == 25
 
 
-async def test_a_missing_gender_is_stored_as_assumed(wire: Wire) -> None:
+async def test_a_missing_gender_is_stored_as_assumed(wire: RawClient) -> None:
     body = newcomer(wire)
     del body["patient"]["bio"]["gender"]
     wire.sandbox.assumptions.patient_record_at = "bare"
@@ -226,7 +226,7 @@ async def test_a_missing_gender_is_stored_as_assumed(wire: Wire) -> None:
     assert made.data["bio"]["gender"] == "Female"
 
 
-async def test_coverages_of_a_patient(wire: Wire) -> None:
+async def test_coverages_of_a_patient(wire: RawClient) -> None:
     id = wire.sandbox.patients.ids[2]
     reply = await wire.get(f"/patients/{id}/insurance_coverages", scope="subdomain")
     assert reply.json["count"] == 1
@@ -237,7 +237,7 @@ async def test_coverages_of_a_patient(wire: Wire) -> None:
     assert missing.status == 404
 
 
-async def test_alerts_are_written_disabled_and_listed(wire: Wire) -> None:
+async def test_alerts_are_written_disabled_and_listed(wire: RawClient) -> None:
     id = wire.sandbox.patients.ids[0]
     path = f"/patients/{id}/alerts"
     body = {"patient_alert": {"note": "Latex"}}
@@ -260,6 +260,6 @@ async def test_alerts_are_written_disabled_and_listed(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("first", ["2026-05-01", "2031-01-01"])
-async def test_patients_are_filtered_by_a_range_of_days(wire: Wire, first: str) -> None:
+async def test_patients_are_filtered_by_a_range_of_days(wire: RawClient, first: str) -> None:
     reply = await wire.get("/patients", {"appointment_date_start": first})
     assert bool(reply.rows) is (first < "2030")

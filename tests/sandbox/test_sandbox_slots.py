@@ -9,19 +9,19 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import RawResponse, Wire
+from tests.sandbox.raw_client import RawClient, RawResponse
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)  # a Monday; eight in the morning in New York
 DAY = "2026-07-01"
 
 
 @pytest.fixture
-async def wire(dial: Dial) -> Wire:
+async def wire(dial: Dial) -> RawClient:
     return await dial(Sandbox(clock=Clock(NOW), appointments=0))
 
 
 async def search(
-    wire: Wire, *, pids: int = 1, more: list[tuple[str, Any]] | None = None, **params: Any
+    wire: RawClient, *, pids: int = 1, more: list[tuple[str, Any]] | None = None, **params: Any
 ) -> RawResponse:
     query = [("lids[]", wire.sandbox.location_id)]
     query += [("pids[]", id) for id in wire.sandbox.providers.ids[:pids]]
@@ -31,12 +31,12 @@ async def search(
     )
 
 
-async def slots(wire: Wire, **params: Any) -> list[str]:
+async def slots(wire: RawClient, **params: Any) -> list[str]:
     (group,) = (await search(wire, **params)).rows
     return [one["time"] for one in group["slots"]]
 
 
-async def test_a_free_day_is_cut_into_quarters_with_the_offices_offset(wire: Wire) -> None:
+async def test_a_free_day_is_cut_into_quarters_with_the_offices_offset(wire: RawClient) -> None:
     reply = await search(wire)
     assert reply.json["count"] == 1
     (group,) = reply.rows
@@ -50,13 +50,13 @@ async def test_a_free_day_is_cut_into_quarters_with_the_offices_offset(wire: Wir
     assert group["slots"][-1]["end_time"] == "2026-07-01T17:00:00.000-04:00"
 
 
-async def test_groups_are_counted_not_slots(wire: Wire) -> None:
+async def test_groups_are_counted_not_slots(wire: RawClient) -> None:
     reply = await search(wire, pids=3, days=2)
     assert reply.json["count"] == 3
     assert [len(row["slots"]) for row in reply.rows] == [64, 64, 64]
 
 
-async def test_length_interval_and_type(wire: Wire) -> None:
+async def test_length_interval_and_type(wire: RawClient) -> None:
     hour = await slots(wire, slot_length=60)
     assert len(hour) == 8
     assert len(await slots(wire, slot_length=60, slot_interval=30)) == 15
@@ -69,7 +69,7 @@ async def test_length_interval_and_type(wire: Wire) -> None:
     assert (await search(wire, appointment_type_id=7)).status == 404
 
 
-async def test_a_listed_slot_can_be_booked_and_is_then_gone(wire: Wire) -> None:
+async def test_a_listed_slot_can_be_booked_and_is_then_gone(wire: RawClient) -> None:
     (group,) = (await search(wire, slot_length=30)).rows
     slot = group["slots"][3]
     appt = {
@@ -91,14 +91,14 @@ async def test_a_listed_slot_can_be_booked_and_is_then_gone(wire: Wire) -> None:
     assert len(await slots(wire, slot_length=30)) == 16
 
 
-async def test_the_past_is_not_bookable(wire: Wire) -> None:
+async def test_the_past_is_not_bookable(wire: RawClient) -> None:
     wire.sandbox.clock.advance(3 * 3600)
     await wire.login()
     today = await slots(wire, start_date="2026-06-01")
     assert today[0] == "2026-06-01T11:15:00.000-04:00"
 
 
-async def test_required_parameters(wire: Wire) -> None:
+async def test_required_parameters(wire: RawClient) -> None:
     base: dict[str, Any] = {"start_date": DAY, "days": 1, "lids[]": wire.sandbox.location_id}
     for name in ("start_date", "days"):
         some = {key: value for key, value in base.items() if key != name}
@@ -116,13 +116,13 @@ async def test_required_parameters(wire: Wire) -> None:
     assert (reply.status, reply.error) == (404, "Location with id 5 not found")
 
 
-async def test_joined_ids_return_an_empty_list(wire: Wire) -> None:
+async def test_joined_ids_return_an_empty_list(wire: RawClient) -> None:
     joined = {"start_date": DAY, "days": 1, "lids": "1,2"}
     reply = await wire.get("/appointment_slots", joined, scope="subdomain")
     assert (reply.status, reply.rows, reply.json["description"]) == (200, [], None)
 
 
-async def test_next_available_date_is_given_only_without_slots(wire: Wire) -> None:
+async def test_next_available_date_is_given_only_without_slots(wire: RawClient) -> None:
     saturday = await search(wire, start_date="2026-07-04", days=2)
     (group,) = saturday.rows
     assert (group["slots"], group["next_available_date"]) == ([], "2026-07-06")
@@ -132,7 +132,7 @@ async def test_next_available_date_is_given_only_without_slots(wire: Wire) -> No
     assert group["next_available_date"] is None
 
 
-async def add_hours(wire: Wire, **fields: Any) -> RawResponse:
+async def add_hours(wire: RawClient, **fields: Any) -> RawResponse:
     record = {
         "provider_id": wire.sandbox.providers.ids[0],
         "begin_time": "00:00",
@@ -142,12 +142,12 @@ async def add_hours(wire: Wire, **fields: Any) -> RawResponse:
     return await wire.call("POST", "/availabilities", json={"availability": record})
 
 
-def only_new_hours(wire: Wire) -> None:
+def only_new_hours(wire: RawClient) -> None:
     for id in tuple(wire.sandbox.availabilities.ids):
         wire.sandbox.availabilities.delete(id)
 
 
-async def test_clocks_going_forward_and_back(wire: Wire) -> None:
+async def test_clocks_going_forward_and_back(wire: RawClient) -> None:
     only_new_hours(wire)
     room = wire.sandbox.operatories.ids[0]
     await add_hours(wire, days=["Sunday"], operatory_id=room)
@@ -167,7 +167,7 @@ async def test_clocks_going_forward_and_back(wire: Wire) -> None:
     ]
 
 
-async def test_hours_without_an_operatory_use_any_free_one(wire: Wire) -> None:
+async def test_hours_without_an_operatory_use_any_free_one(wire: RawClient) -> None:
     only_new_hours(wire)
     await add_hours(wire, days=["Wednesday"])
     (group,) = (await search(wire, slot_length=60)).rows
@@ -195,7 +195,7 @@ async def test_hours_without_an_operatory_use_any_free_one(wire: Wire) -> None:
     ],
 )
 async def test_patterns_of_working_hours(
-    wire: Wire, pattern: dict[str, Any], days: list[str]
+    wire: RawClient, pattern: dict[str, Any], days: list[str]
 ) -> None:
     only_new_hours(wire)
     assert (await add_hours(wire, **pattern)).status == 201
@@ -218,14 +218,14 @@ async def test_patterns_of_working_hours(
     ],
 )
 async def test_invalid_working_hours_are_rejected(
-    wire: Wire, fields: dict[str, Any], text: str
+    wire: RawClient, fields: dict[str, Any], text: str
 ) -> None:
     reply = await add_hours(wire, **fields)
     assert reply.status == 400
     assert text in reply.error
 
 
-async def test_working_hours_are_added_and_removed(wire: Wire) -> None:
+async def test_working_hours_are_added_and_removed(wire: RawClient) -> None:
     kinds = list(wire.sandbox.appointment_types.ids[:2])
     made = await add_hours(wire, days=["Sunday"], appointment_type_ids=kinds)
     assert made.status == 201
@@ -258,6 +258,6 @@ async def test_working_hours_are_added_and_removed(wire: Wire) -> None:
     assert (await wire.call("DELETE", last, scope="subdomain")).status == 200
 
 
-async def test_related_ids_of_working_hours_must_exist(wire: Wire) -> None:
+async def test_related_ids_of_working_hours_must_exist(wire: RawClient) -> None:
     for fields in ({"operatory_id": 3}, {"appointment_type_ids": [3]}, {"provider_id": 3}):
         assert (await add_hours(wire, days=["Monday"], **fields)).status == 404

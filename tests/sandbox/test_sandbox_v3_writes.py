@@ -9,12 +9,12 @@ import pytest
 
 from nexhealth_async.sandbox import Clock, Sandbox
 from tests.sandbox.conftest import Dial
-from tests.sandbox.raw_client import Row, Wire
+from tests.sandbox.raw_client import RawClient, Row
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
 
 
-async def start(dial: Dial, **settings: Any) -> Wire:
+async def start(dial: Dial, **settings: Any) -> RawClient:
     return (await dial(Sandbox(clock=Clock(NOW), appointments=0, **settings))).as_v3()
 
 
@@ -44,7 +44,7 @@ def visit(sandbox: Sandbox, at: str = "2026-06-02T14:00:00Z", **more: object) ->
     }
 
 
-async def test_found_or_created(v3: Wire) -> None:
+async def test_found_or_created(v3: RawClient) -> None:
     query = newcomer(v3.sandbox, return_existing_if_match=True)
     made, met = await v3.post("/patients", query), await v3.post("/patients", query)
     assert (made.status, met.status) == (201, 200)
@@ -54,7 +54,7 @@ async def test_found_or_created(v3: Wire) -> None:
     assert refused.error.endswith(f"id={made.data['user']['id']}")
 
 
-async def test_v2_does_not_know_return_existing(wire: Wire) -> None:
+async def test_v2_does_not_know_return_existing(wire: RawClient) -> None:
     query = newcomer(wire.sandbox, return_existing_if_match=True)
     assert (await wire.post("/patients", query)).status == 201
     assert (await wire.post("/patients", query)).status == 400
@@ -109,7 +109,7 @@ async def test_v2_does_not_move_appointments(dial: Dial) -> None:
     assert reply.data["appt"]["start_time"] == made["start_time"]
 
 
-async def test_appointments_of_some_patients(v3: Wire) -> None:
+async def test_appointments_of_some_patients(v3: RawClient) -> None:
     window = [("start", "2026-01-01"), ("end", "2027-01-01"), ("per_page", 100)]
     every = await v3.get("/appointments", window)
     assert {row["cancelled"] for row in every.rows} == {True, False}
@@ -125,7 +125,7 @@ async def test_appointments_of_some_patients(v3: Wire) -> None:
     assert (await v3.get("/appointments", {"start": "2026-01-01"})).status == 400
 
 
-async def test_include_replaces_the_default_fields(v3: Wire) -> None:
+async def test_include_replaces_the_default_fields(v3: RawClient) -> None:
     path = f"/appointments/{v3.sandbox.appointments.ids[0]}"
     query = [("include[]", "operatory")]
     assert "patient" not in (await v3.get(path, query, scope="subdomain")).data
@@ -154,13 +154,13 @@ async def test_slots(dial: Dial) -> None:
 
 
 @pytest.mark.parametrize("days", [0, 400])
-async def test_unreasonable_spans_of_slots(v3: Wire, days: int) -> None:
+async def test_unreasonable_spans_of_slots(v3: RawClient, days: int) -> None:
     query = [("start_date", "2026-06-02"), ("days", days), ("lids[]", v3.sandbox.location_id)]
     query.append(("pids[]", v3.sandbox.providers.ids[0]))
     assert (await v3.get("/available_slots", query, scope="subdomain")).status == 400
 
 
-async def test_working_hours_are_created_updated_and_deleted(v3: Wire) -> None:
+async def test_working_hours_are_created_updated_and_deleted(v3: RawClient) -> None:
     fields = {
         "provider_id": v3.sandbox.providers.ids[0],
         "begin_time": "07:00",
@@ -190,14 +190,14 @@ async def test_working_hours_are_created_updated_and_deleted(v3: Wire) -> None:
     assert [row["name"] for row in labels.rows] == ["Emergencies"]
 
 
-async def test_aliases_of_old(wire: Wire) -> None:
+async def test_aliases_of_old(wire: RawClient) -> None:
     path = f"/locations/{wire.sandbox.location_id}/providers"
     assert (await wire.get(path, scope="subdomain")).ids == list(wire.sandbox.providers.ids)
     kinds = await wire.get("/appointment_categories")
     assert kinds.ids == list(wire.sandbox.appointment_types.ids)
 
 
-async def test_operatories_and_providers(v3: Wire) -> None:
+async def test_operatories_and_providers(v3: RawClient) -> None:
     (page,) = await v3.pages("/operatories")
     assert page.rows[0]["appointment_types"]
     (page,) = await v3.pages("/providers", {"sort": "-updated_at"})

@@ -133,7 +133,7 @@ async def test_an_unsafe_upload_is_never_repeated() -> None:
 
 
 @define
-class Keeper:
+class FileHost:
     """The API's host and a file host; records the headers of each request."""
 
     api: str = ""
@@ -150,8 +150,8 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keeping(**options: Any) -> AsyncGenerator[tuple[Keeper, NexHealth]]:
-    keeper = Keeper()
+async def keeping(**options: Any) -> AsyncGenerator[tuple[FileHost, NexHealth]]:
+    keeper = FileHost()
     runner = web.ServerRunner(web.Server(keeper.handle))
     await runner.setup()
     for name, host in (("api", "127.0.0.1"), ("elsewhere", "127.0.0.2")):

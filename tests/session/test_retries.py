@@ -66,7 +66,7 @@ def far_ahead() -> datetime:
 
 
 @frozen(kw_only=True)
-class Write:
+class WriteCase:
     """An operation, its call, and the table that shows its effect."""
 
     operation: str
@@ -75,7 +75,7 @@ class Write:
 
 
 UNSAFE = {
-    "patient": Write(
+    "patient": WriteCase(
         operation="POST /patients",
         does=lambda at: at.location.patients.create(
             provider_id=at.sandbox.providers.ids[0],
@@ -86,7 +86,7 @@ UNSAFE = {
         ),
         table=lambda sandbox: sandbox.patients,
     ),
-    "appointment": Write(
+    "appointment": WriteCase(
         operation="POST /appointments",
         does=lambda at: at.location.appointments.create(
             patient_id=at.sandbox.patients.ids[0],
@@ -98,7 +98,7 @@ UNSAFE = {
         ),
         table=lambda sandbox: sandbox.appointments,
     ),
-    "working hours": Write(
+    "working hours": WriteCase(
         operation="POST /availabilities",
         does=lambda at: at.location.working_hours.create(
             provider_id=at.sandbox.providers.ids[0],
@@ -108,7 +108,7 @@ UNSAFE = {
         ),
         table=lambda sandbox: sandbox.availabilities,
     ),
-    "appointment type": Write(
+    "appointment type": WriteCase(
         operation="POST /appointment_types",
         does=lambda at: at.location.appointment_types.create(name=SENTINEL),
         table=lambda sandbox: sandbox.appointment_types,
@@ -214,7 +214,7 @@ async def test_pauses_grow_up_to_their_maximum(loop: MovableLoop) -> None:
 @unsafe
 @pytest.mark.parametrize("fault", HIT_AND_RUN.values(), ids=HIT_AND_RUN)
 async def test_an_unsafe_write_that_may_have_happened_is_never_sent_twice(
-    write: Write, fault: Fault
+    write: WriteCase, fault: Fault
 ) -> None:
     async with scene() as at:
         rows = len(write.table(at.sandbox))
@@ -234,7 +234,9 @@ async def test_an_unsafe_write_that_may_have_happened_is_never_sent_twice(
 
 @unsafe
 @pytest.mark.parametrize("status", [200, 201, 204, 500, 503])
-async def test_the_status_of_an_unreadable_response_is_reported(write: Write, status: int) -> None:
+async def test_the_status_of_an_unreadable_response_is_reported(
+    write: WriteCase, status: int
+) -> None:
     async with scene() as at:
         at.sandbox.garbage_next(b"", status=status)
         with pytest.raises(OutcomeUnknownError) as caught:
@@ -244,7 +246,9 @@ async def test_the_status_of_an_unreadable_response_is_reported(write: Write, st
 
 @unsafe
 @pytest.mark.parametrize("body", [envelope(None), envelope("x"), envelope([1])])
-async def test_a_success_without_a_record_is_an_unknown_outcome(write: Write, body: bytes) -> None:
+async def test_a_success_without_a_record_is_an_unknown_outcome(
+    write: WriteCase, body: bytes
+) -> None:
     async with scene() as at:
         at.sandbox.garbage_next(body, status=201)
         with pytest.raises(OutcomeUnknownError) as caught:
@@ -255,7 +259,7 @@ async def test_a_success_without_a_record_is_an_unknown_outcome(write: Write, bo
 
 @unsafe
 async def test_an_unsafe_write_refused_by_429_is_sent_again(
-    write: Write, loop: MovableLoop
+    write: WriteCase, loop: MovableLoop
 ) -> None:
     async with scene() as at:
         rows = len(write.table(at.sandbox))
@@ -268,7 +272,7 @@ async def test_an_unsafe_write_refused_by_429_is_sent_again(
 
 @unsafe
 async def test_an_unsafe_write_that_meets_an_expired_token_is_sent_again(
-    write: Write, loop: MovableLoop
+    write: WriteCase, loop: MovableLoop
 ) -> None:
     async with scene() as at:
         await at.works()
@@ -282,7 +286,7 @@ async def test_an_unsafe_write_that_meets_an_expired_token_is_sent_again(
 
 @unsafe
 async def test_an_unsafe_write_refused_by_401_twice_is_refused(
-    write: Write, loop: MovableLoop
+    write: WriteCase, loop: MovableLoop
 ) -> None:
     async with scene() as at:
         await at.works()
@@ -294,7 +298,7 @@ async def test_an_unsafe_write_refused_by_401_twice_is_refused(
 
 
 @unsafe
-async def test_an_unsafe_write_without_a_connection_is_retried(write: Write) -> None:
+async def test_an_unsafe_write_without_a_connection_is_retried(write: WriteCase) -> None:
     async with scene() as at:
         await at.works()
         await at.sandbox.stop()
@@ -318,7 +322,7 @@ async def test_an_unsafe_write_arrives_once_when_a_connection_succeeds_at_last()
 
 
 @unsafe
-async def test_an_unsafe_write_rejected_by_400_raises_a_plain_error(write: Write) -> None:
+async def test_an_unsafe_write_rejected_by_400_raises_a_plain_error(write: WriteCase) -> None:
     async with scene() as at:
         at.sandbox.fail_next(400)
         with pytest.raises(InvalidRequestError):
@@ -328,7 +332,7 @@ async def test_an_unsafe_write_rejected_by_400_raises_a_plain_error(write: Write
 
 @unsafe
 async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
-    write: Write, loop: MovableLoop
+    write: WriteCase, loop: MovableLoop
 ) -> None:
     async with scene(timeout=10.0, retry=RetryPolicy(attempt_timeout=None)) as at:
         await at.works()
@@ -345,7 +349,7 @@ async def test_an_unsafe_write_that_runs_out_of_time_has_an_unknown_outcome(
 
 @unsafe
 async def test_an_outer_cancellation_of_a_write_is_unchanged(
-    write: Write, loop: MovableLoop
+    write: WriteCase, loop: MovableLoop
 ) -> None:
     async with scene() as at:
         await at.works()
@@ -361,7 +365,9 @@ async def test_an_outer_cancellation_of_a_write_is_unchanged(
 
 
 @unsafe
-async def test_an_outer_timeout_of_a_write_is_unchanged(write: Write, loop: MovableLoop) -> None:
+async def test_an_outer_timeout_of_a_write_is_unchanged(
+    write: WriteCase, loop: MovableLoop
+) -> None:
     async def bounded(at: ErrorScene) -> None:
         async with asyncio.timeout(3):
             await write.does(at)
@@ -380,7 +386,7 @@ async def test_an_outer_timeout_of_a_write_is_unchanged(write: Write, loop: Mova
 
 
 @unsafe
-async def test_unsafe_writes_use_a_fresh_connection(write: Write) -> None:
+async def test_unsafe_writes_use_a_fresh_connection(write: WriteCase) -> None:
     async with scene() as at:
         await at.works()
         await write.does(at)
@@ -539,7 +545,7 @@ async def test_a_pause_longer_than_the_timeout_is_not_begun(loop: MovableLoop) -
 
 @pytest.mark.parametrize("write", [None, *UNSAFE.values()], ids=["read", *UNSAFE])
 async def test_a_retry_after_beyond_the_timeout_is_raised_at_once(
-    write: Write | None, loop: MovableLoop
+    write: WriteCase | None, loop: MovableLoop
 ) -> None:
     async with scene(timeout=5.0) as at:
         await at.works()

@@ -230,7 +230,7 @@ async def test_reprs_show_neither_key_nor_token(
         assert token.value not in repr(thing)
 
 
-class Login:
+class FakeTokenLogin:
     """A login with several awaits that can be made to fail."""
 
     def __init__(self, awaits: int) -> None:
@@ -250,7 +250,7 @@ class Login:
 @pytest.mark.parametrize("awaits", range(4))
 @pytest.mark.parametrize("steps", range(8))
 async def test_a_waiter_cancelled_at_any_await_affects_no_other(awaits: int, steps: int) -> None:
-    login = Login(awaits)
+    login = FakeTokenLogin(awaits)
     keeper = TokenManager(login)
     waiters = [asyncio.ensure_future(keeper.get(None)) for _ in range(3)]
     for _ in range(steps):
@@ -262,7 +262,7 @@ async def test_a_waiter_cancelled_at_any_await_affects_no_other(awaits: int, ste
 
 
 async def test_the_backoff_grows_with_each_failure(loop: MovableLoop) -> None:
-    login = Login(1)
+    login = FakeTokenLogin(1)
     login.error = ServerError("the API failed", status=503)
     keeper = TokenManager(login)
     for pause in (5, 10, 20, 40, 80, 160, 300, 300):
@@ -279,7 +279,7 @@ async def test_the_backoff_grows_with_each_failure(loop: MovableLoop) -> None:
 
 
 async def test_a_remembered_failure_holds_no_frames() -> None:
-    login = Login(1)
+    login = FakeTokenLogin(1)
     login.error = ServerError("the API failed", status=503)
     keeper = TokenManager(login)
     for _ in range(3):

@@ -333,7 +333,7 @@ async def test_without_a_network_nothing_is_sent_until_it_is_back(
     assert asyncio.all_tasks() <= before
 
 
-class _NoNames(AbstractResolver):
+class _FailingResolver(AbstractResolver):
     """A resolver of a machine without a network."""
 
     def __init__(self) -> None:
@@ -350,7 +350,7 @@ class _NoNames(AbstractResolver):
 
 
 async def test_an_unresolvable_name_is_a_connection_error() -> None:
-    resolver = _NoNames()
+    resolver = _FailingResolver()
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as http,
         NexHealth("a-key", base_url="https://api.nexhealth.invalid", http=http, retry=QUICK) as nex,

@@ -14,14 +14,14 @@ from nexhealth_async.pagination.walk import Pages, Walk
 if TYPE_CHECKING:
     from nexhealth_async import NexHealth
 
-__all__ = ["Held", "leaks", "measure"]
+__all__ = ["ResourceCounts", "leaks", "measure"]
 
 _KIB = 1024
 _TASKS_END = 5.0
 
 
 @frozen(kw_only=True)
-class Held:
+class ResourceCounts:
     """Resources after so many walks."""
 
     walks: int
@@ -46,7 +46,7 @@ class Held:
         )
 
 
-async def measure(nex: NexHealth, walks: int) -> Held:
+async def measure(nex: NexHealth, walks: int) -> ResourceCounts:
     """Wait until cancelled tasks have ended, and measure."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _TASKS_END
@@ -57,7 +57,7 @@ async def measure(nex: NexHealth, walks: int) -> Held:
     shared = nex._client.state
     session = shared.transport._pooled
     connector = session.connector if session is not None else None
-    return Held(
+    return ResourceCounts(
         walks=walks,
         rss=_rss(),
         objects=len(gc.get_objects()),
@@ -69,7 +69,7 @@ async def measure(nex: NexHealth, walks: int) -> Held:
     )
 
 
-def leaks(looks: list[Held], *, memory: float, idle: int) -> list[str]:
+def leaks(looks: list[ResourceCounts], *, memory: float, idle: int) -> list[str]:
     """Return the leaks between the measurements; the first was taken when all was warm.
 
     ``memory`` is how many bytes the heap's own play may be; ``idle`` how many connections may wait

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, define
 
 from nexhealth_async import Limit, NexHealth, Rates, RetryPolicy
-from tests.soak.measure import Held, leaks, measure
-from tests.soak.walkers import Walkers
+from tests.soak.measure import ResourceCounts, leaks, measure
+from tests.soak.walkers import SoakWalks
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -33,10 +33,10 @@ _RETRY = RetryPolicy(attempts=4, base_delay=0.002, max_wait=0.01)
 class SoakReport:
     """Results of the soak test."""
 
-    looks: list[Held]
+    looks: list[ResourceCounts]
     outcomes: Counter[str]
     wrong: list[str]
-    after: Held | None = None
+    after: ResourceCounts | None = None
     """The last measurement, after the session was closed."""
     leaks: list[str] = Factory(list[str])
 
@@ -54,7 +54,7 @@ async def soak(
     async with _server(seed) as address:
         nex = NexHealth(address["api_key"], base_url=address["url"], rates=_RATES, retry=_RETRY)
         async with nex:
-            walkers = Walkers(
+            walkers = SoakWalks(
                 nex.practice(address["subdomain"]).location(address["location_id"]),
                 nex.with_options(version="v3")
                 .practice(address["subdomain"])
@@ -78,7 +78,7 @@ async def soak(
     return report
 
 
-async def _walk(walkers: Walkers, walks: int, workers: int) -> None:
+async def _walk(walkers: SoakWalks, walks: int, workers: int) -> None:
     left = iter(range(walks))
 
     async def work() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.soak.measure import Held, leaks
+from tests.soak.measure import ResourceCounts, leaks
 from tests.soak.run import soak
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is held")
@@ -20,9 +20,9 @@ def test_walks_left_in_every_way_leak_nothing() -> None:
     assert len(report.outcomes) > 8, "hardly anything happened to the walks"
 
 
-def look(**other: int) -> Held:
+def look(**other: int) -> ResourceCounts:
     held = dict.fromkeys(("walks", "rss", "objects", "uncollected", "files", "tasks"), 0)
-    return Held(**{**held, "connections": 0, "places": 0, **other})
+    return ResourceCounts(**{**held, "connections": 0, "places": 0, **other})
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from nexhealth_async import LocationScope
 
-__all__ = ["WAYS", "Walkers"]
+__all__ = ["WAYS", "SoakWalks"]
 
 
-class _Own(Exception):
+class _ConsumerError(Exception):
     """An exception of the caller's own code in the middle of a walk."""
 
 
 @define
-class Walkers:
+class SoakWalks:
     """Makes walks and counts their outcomes."""
 
     numbered: LocationScope
@@ -92,10 +92,10 @@ class Walkers:
         return []
 
     async def failed_inside(self, walk: AsyncGenerator[Any, None]) -> list[Any]:
-        with suppress(_Own):
+        with suppress(_ConsumerError):
             async for _ in walk:
                 if self.rng.random() < 0.3:
-                    raise _Own
+                    raise _ConsumerError
         return []
 
     async def timed(self, walk: AsyncGenerator[Any, None]) -> list[Any]:
@@ -129,13 +129,13 @@ class Walkers:
     async def beside_a_failing_sibling(self, walk: AsyncGenerator[Any, None]) -> list[Any]:
         async def fail() -> None:
             await asyncio.sleep(self.moment())
-            raise _Own
+            raise _ConsumerError
 
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(fail())
                 await self.to_the_end(walk)
-        except* _Own:
+        except* _ConsumerError:
             pass
         except* NexHealthError:
             self.outcomes["an error beside the sibling's"] += 1
@@ -155,19 +155,19 @@ class Walkers:
 
 
 WAYS = cast(
-    "list[Callable[[Walkers, AsyncGenerator[Any, None]], Awaitable[list[Any]]]]",
+    "list[Callable[[SoakWalks, AsyncGenerator[Any, None]], Awaitable[list[Any]]]]",
     [
-        Walkers.to_the_end,
-        Walkers.left_and_dropped,
-        Walkers.left_and_closed,
-        Walkers.never_begun,
-        Walkers.failed_inside,
-        Walkers.timed,
-        Walkers.scoped,
-        Walkers.cancelled,
-        Walkers.cancelled_while_closing,
-        Walkers.beside_a_failing_sibling,
-        Walkers.patiently,
+        SoakWalks.to_the_end,
+        SoakWalks.left_and_dropped,
+        SoakWalks.left_and_closed,
+        SoakWalks.never_begun,
+        SoakWalks.failed_inside,
+        SoakWalks.timed,
+        SoakWalks.scoped,
+        SoakWalks.cancelled,
+        SoakWalks.cancelled_while_closing,
+        SoakWalks.beside_a_failing_sibling,
+        SoakWalks.patiently,
     ],
 )
-_COMPLETE = (Walkers.to_the_end, Walkers.patiently)
+_COMPLETE = (SoakWalks.to_the_end, SoakWalks.patiently)

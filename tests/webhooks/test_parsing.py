@@ -282,7 +282,7 @@ def test_text_instead_of_bytes_is_a_programming_error() -> None:
         parse(text)
 
 
-class Hashing(Exception):
+class SignatureComputed(Exception):
     """Record that the signature of a body was computed."""
 
 
@@ -290,10 +290,13 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_hashed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def new(*_: object) -> None:
-        raise Hashing
+        raise SignatureComputed
 
     monkeypatch.setattr("nexhealth_async.webhooks.signature.hmac.new", new)
-    for size, expected in ((MAX_BODY_BYTES + 1, InvalidWebhookError), (MAX_BODY_BYTES, Hashing)):
+    for size, expected in (
+        (MAX_BODY_BYTES + 1, InvalidWebhookError),
+        (MAX_BODY_BYTES, SignatureComputed),
+    ):
         body = b"x" * size
         headers = {"timestamp": "2026-01-01T00:00:00Z", "signature": "0" * 64}
         for form in (body, bytearray(body), memoryview(body)):

@@ -233,12 +233,12 @@ async def test_answering_after_handling_reports_failures_to_the_vendor(handler: 
 
 @pytest.mark.parametrize("answer", ["queued", "handled"])
 async def test_a_disconnected_caller_loses_no_event(handler: Handler, answer: Any) -> None:
-    class Slow(MemorySeen):
+    class SlowClaims(MemorySeen):
         async def claim(self, key: str) -> Claim:
             await turns(5)
             return await super().claim(key)
 
-    async with Receiver(SECRET, handler, answer=answer, store=Slow()) as receiver:
+    async with Receiver(SECRET, handler, answer=answer, store=SlowClaims()) as receiver:
         for at in range(12):
             call = asyncio.create_task(receiver.receive(*posted(at)))
             await turns(at)
@@ -250,7 +250,7 @@ async def test_a_disconnected_caller_loses_no_event(handler: Handler, answer: An
     assert sorted(ids(handler.got)) == list(range(12))
 
 
-class Broken:
+class UnavailableStore:
     """A store whose server is down, or whose keys another process holds."""
 
     def __init__(self, claim: Claim | None) -> None:
@@ -277,7 +277,7 @@ class Broken:
 async def test_a_failing_store_makes_the_vendor_retry(
     handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Broken(None)
+    store = UnavailableStore(None)
     async with Receiver(SECRET, handler, store=store) as receiver:
         assert await receiver.receive(*posted()) == 503
         store.answer = "new"
@@ -291,7 +291,7 @@ async def test_a_failing_store_makes_the_vendor_retry(
 async def test_an_event_claimed_by_another_process_is_answered_for_a_retry(
     handler: Handler,
 ) -> None:
-    async with Receiver(SECRET, handler, store=Broken("busy")) as receiver:
+    async with Receiver(SECRET, handler, store=UnavailableStore("busy")) as receiver:
         assert await receiver.receive(*posted()) == 503
     assert not handler.got
     assert receiver.counts.put_off == 1
@@ -372,12 +372,12 @@ async def test_closing_has_a_time_limit_and_releases_the_remaining_claims(
 async def test_closing_lets_a_slow_store_record_handled_events(
     handler: Handler, answer: Any
 ) -> None:
-    class Slow(MemorySeen):
+    class SlowConfirms(MemorySeen):
         async def confirm(self, key: str) -> None:
             await asyncio.sleep(0.2)
             await super().confirm(key)
 
-    store = Slow()
+    store = SlowConfirms()
     receiver = Receiver(SECRET, handler, store=store, answer=answer, drain=0.02)
     receiver.start()
     pending = asyncio.create_task(receiver.receive(*posted()))

@@ -149,7 +149,7 @@ async def test_a_hanging_handler_is_cancelled_and_the_next_event_is_handled() ->
     assert [type(error) for error in errors] == [TimeoutError]
 
 
-class Stubborn:
+class UncancellableHandler:
     """A handler that ignores cancellation until it is released."""
 
     def __init__(self) -> None:
@@ -168,8 +168,8 @@ class Stubborn:
 
 
 @pytest.fixture
-async def stubborn() -> AsyncIterator[Stubborn]:
-    handler = Stubborn()
+async def stubborn() -> AsyncIterator[UncancellableHandler]:
+    handler = UncancellableHandler()
     yield handler
     handler.let_go.set()
     if handler.calls:
@@ -177,7 +177,7 @@ async def stubborn() -> AsyncIterator[Stubborn]:
 
 
 async def test_a_handler_that_suppresses_cancellation_does_not_block_closing(
-    stubborn: Stubborn,
+    stubborn: UncancellableHandler,
 ) -> None:
     store = MemorySeen()
     receiver = Receiver(SECRET, stubborn, store=store, drain=0.05)
@@ -195,7 +195,7 @@ async def test_a_handler_that_suppresses_cancellation_does_not_block_closing(
 
 
 async def test_a_handler_that_suppresses_cancellation_blocks_no_other_event(
-    stubborn: Stubborn,
+    stubborn: UncancellableHandler,
 ) -> None:
     got: list[int] = []
 

@@ -30,7 +30,7 @@ TWO = ("appointment_insertion", "patient_created")
 
 
 @frozen
-class Account:
+class SubscriptionScene:
     sandbox: Sandbox
     nex: NexHealth
 
@@ -58,7 +58,7 @@ class Account:
 
 
 @asynccontextmanager
-async def account(version: str = "v2", **options: Any) -> AsyncGenerator[Account]:
+async def account(version: str = "v2", **options: Any) -> AsyncGenerator[SubscriptionScene]:
     async with (
         Sandbox(
             patients=1, appointments=0, practices=2, clock=options.pop("clock", None)
@@ -67,10 +67,10 @@ async def account(version: str = "v2", **options: Any) -> AsyncGenerator[Account
             sandbox.api_key, base_url=sandbox.url, version=version, retry=QUICK, **options
         ) as nex,
     ):
-        yield Account(sandbox, nex)
+        yield SubscriptionScene(sandbox, nex)
 
 
-def expected(at: Account, *events: str, version: str = "v2") -> list[tuple[object, ...]]:
+def expected(at: SubscriptionScene, *events: str, version: str = "v2") -> list[tuple[object, ...]]:
     return sorted(
         (practice.institution_id, event, version, True)
         for practice in at.sandbox.practices

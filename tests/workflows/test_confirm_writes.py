@@ -180,7 +180,7 @@ async def test_an_unknown_outcome_in_an_event_causes_one_poll() -> None:
         assert (written.status, written.polls) == ("waiting", 3)
 
 
-class Ending:
+class FiniteEvents:
     """Events that end after the given ones."""
 
     def __init__(self, *events: WriteEvent) -> None:
@@ -201,7 +201,7 @@ async def test_polling_continues_after_the_events_end() -> None:
     async with practice() as at:
         made = await booked(at)
         after(90, at.sandbox.sync)
-        written = await at.location.appointments.confirm(made, events=Ending())
+        written = await at.location.appointments.confirm(made, events=FiniteEvents())
         assert (written.status, written.source) == ("complete", "look")
 
 

@@ -16,13 +16,13 @@ from nexhealth_async.export.postgres import PostgresTarget
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Report, Target
 
-__all__ = ["KINDS", "Order", "run", "target_of"]
+__all__ = ["KINDS", "CopyArguments", "run", "target_of"]
 
 KINDS = ("jsonl", "gzip", "zstd", "parquet", "duckdb", "postgres")
 
 
 @frozen(kw_only=True)
-class Order:
+class CopyArguments:
     """Arguments of the process: what to copy, and where to."""
 
     url: str
@@ -56,12 +56,12 @@ def target_of(kind: str, place: str) -> Target:
             return PostgresTarget(place)
 
 
-def run(order: Order) -> None:
+def run(order: CopyArguments) -> None:
     """Copy; exit with an error unless the copy is complete."""
     asyncio.run(_copy(order))
 
 
-async def _copy(order: Order) -> None:
+async def _copy(order: CopyArguments) -> None:
     async with NexHealth(
         order.api_key,
         base_url=order.url,
@@ -78,7 +78,7 @@ async def _copy(order: Order) -> None:
 
 
 async def _run(
-    nex: NexHealth, order: Order, *, resume: bool = False, recopy: bool = False
+    nex: NexHealth, order: CopyArguments, *, resume: bool = False, recopy: bool = False
 ) -> Report:
     return await nex.bulk.copy(
         order.resources,

@@ -22,7 +22,7 @@ from nexhealth_async import NexHealth, OriginError
 from nexhealth_async._protocol.requests import version_name
 from nexhealth_async.bulk.target_protocol import OriginStore, open_target
 from nexhealth_async.sandbox import Sandbox
-from tests.bulk.kill.child import Order, run, target_of
+from tests.bulk.kill.child import CopyArguments, run, target_of
 from tests.bulk.kill.reading import Contents, pulls_in, read_back, read_rejected
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.sandbox import RecordedPage
 
-__all__ = ["RESOURCES", "Tally", "killed_pulls"]
+__all__ = ["RESOURCES", "KillStatistics", "killed_pulls"]
 
 RESOURCES = ("patients", "appointments", "procedures", "providers", "operatories")
 _OTHER = {"v2": "v3", "v3": "v2"}
@@ -45,7 +45,7 @@ _PROCESSES.set_forkserver_preload([run.__module__])
 
 
 @define(kw_only=True)
-class Tally:
+class KillStatistics:
     """Statistics of a run."""
 
     kind: str
@@ -65,7 +65,7 @@ class _Stage:
     """A sandbox, and arguments for each new place."""
 
     sandbox: Sandbox
-    order: Order
+    order: CopyArguments
     new_place: Callable[[], str]
     truth: Contents
     rejected: Contents
@@ -94,13 +94,13 @@ async def killed_pulls(
     seed: int,
     new_place: Callable[[], str],
     recopies: bool = False,
-) -> Tally:
+) -> KillStatistics:
     """Copy to new places until this many processes were killed; check each copy.
 
     With ``recopies``, each place holds a complete copy of the other version before.
     """
     draw = random.Random(f"{seed} {kind} {version}")
-    tally = Tally(kind=kind, version=version)
+    tally = KillStatistics(kind=kind, version=version)
     began = time.monotonic()
     async with _stage(kind, version, new_place) as stage:
         while tally.moments < moments:
@@ -122,7 +122,7 @@ async def _stage(kind: str, version: str, new_place: Callable[[], str]) -> Async
     async with Sandbox(
         patients=40, practices=2, locations=2, appointments=30, procedures=24
     ) as sandbox:
-        order = Order(
+        order = CopyArguments(
             url=sandbox.url,
             api_key=sandbox.api_key,
             version=version,
@@ -168,7 +168,7 @@ def _is_odd(row: dict[str, object]) -> bool:
 
 
 async def _killed_copy(
-    stage: _Stage, order: Order, draw: random.Random, most: int, tally: Tally
+    stage: _Stage, order: CopyArguments, draw: random.Random, most: int, tally: KillStatistics
 ) -> int:
     """Copy to one place, with a few kills, until it is complete."""
     kills, limit = 0, min(most, draw.randrange(1, 9))
@@ -186,7 +186,7 @@ async def _killed_copy(
         await _check_origin(stage, order)
 
 
-async def _lived(order: Order, counter: _Counter, delay: float) -> bool:
+async def _lived(order: CopyArguments, counter: _Counter, delay: float) -> bool:
     """Run a process; return whether it finished before it was to be killed."""
     process = _PROCESSES.Process(target=run, args=(order,))
     await asyncio.to_thread(process.start)
@@ -231,7 +231,7 @@ async def _either(*events: asyncio.Event) -> None:
             wait.cancel()
 
 
-async def _check(stage: _Stage, order: Order) -> None:
+async def _check(stage: _Stage, order: CopyArguments) -> None:
     assert await read_rejected(order.kind, order.place) == stage.rejected
     found = await read_back(order.kind, order.place, RESOURCES)
     assert _ids(found) == _ids_of(stage.sandbox), "records are missing, or there twice"
@@ -243,7 +243,7 @@ async def _check(stage: _Stage, order: Order) -> None:
             assert got == want, f"{differing} of a row of {key} are not what they should be"
 
 
-async def _check_origin(stage: _Stage, order: Order) -> None:
+async def _check_origin(stage: _Stage, order: CopyArguments) -> None:
     """Check that a killed process leaves an origin, and no mix that looks complete."""
     target = target_of(order.kind, order.place)
     assert isinstance(target, OriginStore)

@@ -265,7 +265,7 @@ async def test_several_hooks_nest() -> None:
 _REQUEST: ContextVar[str] = ContextVar("request", default="none")
 
 
-class _Knowing(Hook):
+class _ContextHook(Hook):
     """Records a context variable of the caller."""
 
     def __init__(self) -> None:
@@ -279,7 +279,7 @@ class _Knowing(Hook):
 
 
 async def test_hooks_run_in_the_callers_context_for_prefetched_pages_and_logins_too() -> None:
-    hook = _Knowing()
+    hook = _ContextHook()
     async with scene(hooks=[hook], patients=25) as at:
         _REQUEST.set("mine")
         ids = [
@@ -314,22 +314,22 @@ async def test_an_error_in_a_hook_has_no_effect_and_is_logged_once_without_its_t
     assert SENTINEL not in caplog.text
 
 
-class _Stopping(Hook):
+class _InterruptingHook(Hook):
     def after(self, outcome: AttemptOutcome, /) -> None:
         raise KeyboardInterrupt
 
 
 def test_ctrl_c_inside_a_hook_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt):
-        Hooks([_Stopping()]).after(AttemptOutcome(attempt=ATTEMPT, seconds=1.0))
+        Hooks([_InterruptingHook()]).after(AttemptOutcome(attempt=ATTEMPT, seconds=1.0))
 
 
-class _Async(Hook):
+class _AsyncHook(Hook):
     async def after(self, outcome: AttemptOutcome, /) -> None:  # type: ignore[override]  # what is refused
         pass
 
 
-@pytest.mark.parametrize("wrong", [_Async(), print, object(), HookNotes])
+@pytest.mark.parametrize("wrong", [_AsyncHook(), print, object(), HookNotes])
 def test_an_invalid_hook_is_refused_when_the_session_is_created(wrong: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="hook"):
         NexHealth("a-key", hooks=[wrong])

@@ -13,7 +13,7 @@ from attrs import Factory, define, field, frozen
 
 from nexhealth_async import APITimeoutError, NexHealth, RetryPolicy
 from nexhealth_async._protocol.http_messages import Response
-from tests.client.rate_limiter.limiter_model import Limiter
+from tests.client.rate_limiter.limiter_model import VendorLimiter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -72,7 +72,7 @@ class Arrival:
 class RateLimitedServer:
     """Replaces the transport: counts requests, and responds or rejects with 429."""
 
-    limiter: Limiter
+    limiter: VendorLimiter
     trip: Trip
     rng: random.Random
     says_retry_after: bool = True

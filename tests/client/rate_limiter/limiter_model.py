@@ -10,7 +10,7 @@ from attrs import define, field
 if TYPE_CHECKING:
     import random
 
-__all__ = ["COUNTED_IN", "DOCUMENTED", "Kind", "Limiter"]
+__all__ = ["COUNTED_IN", "DOCUMENTED", "Kind", "VendorLimiter"]
 
 Kind: TypeAlias = Literal["fixed", "sliding", "bucket"]
 
@@ -101,7 +101,7 @@ class _Bucket:
         self._level -= 1
 
 
-class Limiter:
+class VendorLimiter:
     """All limits of one key and one kind, each with a different phase."""
 
     def __init__(self, kind: Kind, rng: random.Random, *, part: float = 1.0) -> None:

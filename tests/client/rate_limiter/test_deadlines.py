@@ -14,34 +14,34 @@ from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import Limit, Rates
 from tests.client.rate_limiter.helpers import PATHS, RateLimitedServer, calling
-from tests.client.rate_limiter.limiter_model import Limiter
+from tests.client.rate_limiter.limiter_model import VendorLimiter
 
 ONLY_SLOW = Rates(overall=None, slow=Limit(10, 1.0), people=None, other=None)
 ANSWER = 0.02
 
 
 @frozen
-class _End:
+class _CallOutcome:
     timeout: float | None
     waited: float
     served: bool
 
 
-async def _crowd(timeouts: list[float | None]) -> list[_End]:
+async def _crowd(timeouts: list[float | None]) -> list[_CallOutcome]:
     """Let all callers acquire at once, each with its timeout; responses come soon."""
     limiter, loop = RateLimiter(ONLY_SLOW), asyncio.get_running_loop()
 
-    async def one(timeout: float | None) -> _End:  # noqa: ASYNC109 - the call's, which the gates keep
+    async def one(timeout: float | None) -> _CallOutcome:  # noqa: ASYNC109 - the call's, which the gates keep
         started = loop.time()
         deadline = None if timeout is None else started + timeout
         try:
             departure = await limiter.acquire(RateClass.SLOW, background=False, deadline=deadline)
         except APITimeoutError:
-            return _End(timeout, loop.time() - started, served=False)
+            return _CallOutcome(timeout, loop.time() - started, served=False)
         waited = loop.time() - started
         await asyncio.sleep(ANSWER)
         limiter.complete(departure, answered=True)
-        return _End(timeout, waited, served=True)
+        return _CallOutcome(timeout, waited, served=True)
 
     return await asyncio.gather(*(one(timeout) for timeout in timeouts))
 
@@ -92,7 +92,7 @@ async def test_a_deadline_made_possible_by_a_pending_response_is_met() -> None:
 
 async def test_a_write_refused_by_the_limiter_was_not_sent() -> None:
     rng = random.Random(1)
-    vendor = RateLimitedServer(Limiter("sliding", rng), lambda _: (0.01, 0.01), rng)
+    vendor = RateLimitedServer(VendorLimiter("sliding", rng), lambda _: (0.01, 0.01), rng)
     async with calling(vendor, rates=Rates(other=Limit(5, 60.0))) as nex:
         quick = nex.with_options(timeout=3)
         ends = await asyncio.gather(

@@ -13,7 +13,7 @@ from nexhealth_async import Limit, Rates
 from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._protocol.operations import RateClass
 from tests.client.rate_limiter.helpers import PATHS, CallerGroup, RateLimitedServer, calling, evenly
-from tests.client.rate_limiter.limiter_model import Kind, Limiter
+from tests.client.rate_limiter.limiter_model import Kind, VendorLimiter
 
 if TYPE_CHECKING:
     from nexhealth_async._protocol.rate_limits import Permit
@@ -26,7 +26,7 @@ async def test_requests_of_a_class_are_sent_in_the_order_of_their_calls(
     kind: Kind, cancelled: float
 ) -> None:
     rng = random.Random(11)
-    vendor = RateLimitedServer(Limiter(kind, rng, part=0.25), evenly(0.1, 0.3), rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng, part=0.25), evenly(0.1, 0.3), rng)
     async with calling(vendor, rates=Rates().share(0.25)) as nex:
         crowd = CallerGroup(nex, vendor, cancelled=cancelled)
         await crowd.call_for(70, slow=40, people=80, other=80)
@@ -158,7 +158,7 @@ async def test_no_page_precedes_a_waiting_call_of_its_class_and_none_is_overtake
 
 async def test_two_busy_classes_both_progress_under_their_shared_limit() -> None:
     rng = random.Random(13)
-    vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.1), rng)
+    vendor = RateLimitedServer(VendorLimiter("sliding", rng), evenly(0.05, 0.1), rng)
     together = Rates(overall=Limit(20, 1.0), slow=None, people=None, other=None)
     async with calling(vendor, rates=together) as nex:
         await CallerGroup(nex, vendor).call_for(20, people=100, other=100)
@@ -169,7 +169,7 @@ async def test_two_busy_classes_both_progress_under_their_shared_limit() -> None
 async def test_a_class_with_free_permits_is_not_delayed_by_a_busier_one() -> None:
     """A later call of another class need not wait for a limit that does not concern it."""
     rng = random.Random(14)
-    vendor = RateLimitedServer(Limiter("sliding", rng), evenly(0.05, 0.05), rng)
+    vendor = RateLimitedServer(VendorLimiter("sliding", rng), evenly(0.05, 0.05), rng)
     async with calling(vendor) as nex:
         crowd = asyncio.ensure_future(CallerGroup(nex, vendor).call_for(30, slow=200))
         loop = asyncio.get_running_loop()

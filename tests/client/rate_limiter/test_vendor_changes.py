@@ -11,7 +11,7 @@ import pytest
 
 from nexhealth_async import Limit, Rates, RetryPolicy
 from tests.client.rate_limiter.helpers import PATHS, CallerGroup, RateLimitedServer, calling, evenly
-from tests.client.rate_limiter.limiter_model import Kind, Limiter
+from tests.client.rate_limiter.limiter_model import Kind, VendorLimiter
 
 if TYPE_CHECKING:
     from tests.client.rate_limiter.helpers import Arrival
@@ -28,7 +28,7 @@ def without_interruption(arrivals: list[Arrival], rate: str, seconds: float) -> 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_a_lowered_limit_stops_its_class_and_no_other(kind: Kind) -> None:
     rng = random.Random(21)
-    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng), evenly(0.03, 0.03), rng)
     vendor.limiter.change("people", 300)
     # Paces that leave room under the common limit, so that nothing else holds a class up.
     rates = Rates(people=Limit(40, 1.0), other=Limit(20, 1.0))
@@ -52,7 +52,7 @@ async def test_a_lowered_limit_stops_its_class_and_no_other(kind: Kind) -> None:
 async def test_a_closed_class_sends_nothing(says: bool) -> None:  # noqa: FBT001 - pytest passes it so
     rng = random.Random(22)
     vendor = RateLimitedServer(
-        Limiter("sliding", rng), lambda _: (0.05, 0.05), rng, says_retry_after=says
+        VendorLimiter("sliding", rng), lambda _: (0.05, 0.05), rng, says_retry_after=says
     )
     vendor.limiter.change("people", 100)
     async with calling(vendor, retry=STUBBORN) as nex:
@@ -76,7 +76,7 @@ async def test_a_closed_class_sends_nothing(says: bool) -> None:  # noqa: FBT001
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
 async def test_another_process_on_the_key_causes_429s_but_loses_no_call(kind: Kind) -> None:
     rng = random.Random(23)
-    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng), evenly(0.03, 0.03), rng)
     async with calling(vendor, retry=STUBBORN) as nex:
         crowd = asyncio.ensure_future(CallerGroup(nex, vendor).call_for(30, slow=40))
         loop = asyncio.get_running_loop()
@@ -97,7 +97,7 @@ async def test_a_request_abandoned_in_flight_keeps_its_permit(how: str) -> None:
     """A request that was sent counts when it arrives, whether or not its caller still waits."""
     rng = random.Random(24)
     vendor = RateLimitedServer(
-        Limiter("sliding", rng), lambda rng: (rng.choice([0.0, 0.24]), 0.005), rng
+        VendorLimiter("sliding", rng), lambda rng: (rng.choice([0.0, 0.24]), 0.005), rng
     )
     retry = RetryPolicy(
         attempts=4, base_delay=0.0, attempt_timeout=0.02 if how == "deadline" else None

@@ -10,7 +10,7 @@ import pytest
 
 from nexhealth_async import Rates
 from tests.client.rate_limiter.helpers import CallerGroup, RateLimitedServer, calling, evenly
-from tests.client.rate_limiter.limiter_model import DOCUMENTED, Kind, Limiter
+from tests.client.rate_limiter.limiter_model import DOCUMENTED, Kind, VendorLimiter
 
 if TYPE_CHECKING:
     from tests.client.rate_limiter.helpers import Trip
@@ -55,7 +55,7 @@ def due(limit: str, seconds: float, *, part: float = 1.0) -> float:
 @kinds
 async def test_200_tasks_of_all_classes_use_three_minutes_fully_without_a_429(kind: Kind) -> None:
     rng = random.Random(KINDS.index(kind))
-    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.03, 0.03), rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng), evenly(0.03, 0.03), rng)
     seconds = 3 * 60.25
     async with calling(vendor) as nex:
         began = await CallerGroup(nex, vendor).call_for(seconds, slow=60, people=70, other=70)
@@ -73,7 +73,7 @@ async def test_200_tasks_of_the_slow_class_use_every_second_fully(
     kind: Kind, trip: Trip, seed: int
 ) -> None:
     rng = random.Random(seed)
-    vendor = RateLimitedServer(Limiter(kind, rng), trip, rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng), trip, rng)
     seconds = 24 * 1.25
     async with calling(vendor) as nex:
         began = await CallerGroup(nex, vendor).call_for(seconds + 1, slow=200)
@@ -85,7 +85,9 @@ async def test_200_tasks_of_the_slow_class_use_every_second_fully(
 async def test_late_responses_cost_at_most_a_quarter_second_of_each_window() -> None:
     """Measured over so many windows that the phase of the first does not matter."""
     rng = random.Random(4)
-    vendor = RateLimitedServer(Limiter("sliding", rng), lambda rng: (rng.uniform(0, 0.1), 2.0), rng)
+    vendor = RateLimitedServer(
+        VendorLimiter("sliding", rng), lambda rng: (rng.uniform(0, 0.1), 2.0), rng
+    )
     seconds = 80 * 1.25
     async with calling(vendor) as nex:
         began = await CallerGroup(nex, vendor).call_for(seconds + 1, slow=200)
@@ -97,7 +99,7 @@ async def test_late_responses_cost_at_most_a_quarter_second_of_each_window() -> 
 @trips
 async def test_200_tasks_use_the_overall_limit_fully(kind: Kind, trip: Trip) -> None:
     rng = random.Random(3)
-    vendor = RateLimitedServer(Limiter(kind, rng), trip, rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng), trip, rng)
     seconds = 8 * 1.25
     async with calling(vendor) as nex:
         began = await CallerGroup(nex, vendor).call_for(seconds, slow=20, people=90, other=90)
@@ -113,7 +115,7 @@ async def test_a_process_with_a_share_stays_within_it(seed: int) -> None:
     """A tenth of the limits, so that many minutes under any condition can be simulated."""
     rng = random.Random(seed)
     kind, trip = rng.choice(KINDS), rng.choice(list(TRIPS.values()))
-    vendor = RateLimitedServer(Limiter(kind, rng, part=0.1), trip, rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng, part=0.1), trip, rng)
     seconds = 3 * 60.25
     async with calling(vendor, rates=Rates().share(0.1)) as nex:
         crowd = CallerGroup(nex, vendor, cancelled=rng.choice([0.0, 0.3]), patience=60.0)
@@ -131,7 +133,7 @@ async def test_travel_beyond_a_quarter_second_is_rejected_rarely_and_loses_nothi
 ) -> None:
     """No client can then be exact without waiting for every response; a 429 is waited out."""
     rng = random.Random(5)
-    vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.4, 0.4), rng)
+    vendor = RateLimitedServer(VendorLimiter(kind, rng), evenly(0.4, 0.4), rng)
     seconds = 60.0
     async with calling(vendor) as nex:
         crowd = CallerGroup(nex, vendor)
@@ -146,7 +148,7 @@ async def test_windows_that_begin_while_the_session_is_idle_change_nothing() -> 
     """Bursts after pauses of any length: the worst case of a fixed window."""
     rng = random.Random(6)
     for kind in KINDS:
-        vendor = RateLimitedServer(Limiter(kind, rng), evenly(0.1, 0.1), rng)
+        vendor = RateLimitedServer(VendorLimiter(kind, rng), evenly(0.1, 0.1), rng)
         async with calling(vendor) as nex:
             for _ in range(6):
                 await CallerGroup(nex, vendor).call_for(rng.uniform(0.1, 3), slow=20, other=150)

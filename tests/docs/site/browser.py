@@ -18,7 +18,7 @@ from attrs import Factory, define
 
 from tests.docs.site.built import missing
 
-__all__ = ["Tab", "browser", "served"]
+__all__ = ["BrowserTab", "browser", "served"]
 
 _FLAGS: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
@@ -29,7 +29,7 @@ _PATIENCE: Final = 30.0
 
 
 @define
-class Tab:
+class BrowserTab:
     """One tab, and its requests and errors since the last page was opened."""
 
     _socket: aiohttp.ClientWebSocketResponse
@@ -102,7 +102,7 @@ class Tab:
 
 
 @asynccontextmanager
-async def browser() -> AsyncGenerator[Tab]:
+async def browser() -> AsyncGenerator[BrowserTab]:
     """Run Chromium with a temporary profile; skips where it is missing, but not under CI."""
     program = shutil.which("chromium")
     if program is None:
@@ -119,7 +119,7 @@ async def browser() -> AsyncGenerator[Tab]:
                 async with http.put("/json/new") as reply:
                     address = (await reply.json())["webSocketDebuggerUrl"]
                 async with http.ws_connect(address, max_msg_size=0) as socket:
-                    tab = Tab(socket)
+                    tab = BrowserTab(socket)
                     for domain in ("Page", "Network", "Runtime", "Log"):
                         await tab.call(f"{domain}.enable")
                     yield tab

@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 from attrs import frozen
 
-__all__ = ["ROOT", "Site", "missing", "site"]
+__all__ = ["ROOT", "BuiltSite", "missing", "site"]
 
 ROOT: Final = Path(__file__).parents[3]
 
@@ -28,7 +28,7 @@ def missing(what: str, how: str) -> None:
 
 
 @frozen
-class Site:
+class BuiltSite:
     """Result of building the site."""
 
     html: Path
@@ -50,7 +50,7 @@ def _alone(path: Path) -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
     """The site as ``nox -s docs`` builds it, warnings being errors."""
     if any(find_spec(name) is None for name in ("sphinx", "furo", "myst_parser")):
         missing("Sphinx", "pip install --group docs")
@@ -67,4 +67,4 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
             )
             log.write_text(done.stdout + done.stderr, encoding="utf-8")
             status.write_text(str(done.returncode), encoding="utf-8")
-    return Site(html, int(status.read_text(encoding="utf-8")), log.read_text(encoding="utf-8"))
+    return BuiltSite(html, int(status.read_text(encoding="utf-8")), log.read_text(encoding="utf-8"))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from attrs import Factory, define
 
-__all__ = ["Read", "read"]
+__all__ = ["HtmlPage", "read"]
 
 _FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
 
 @define
-class Read:
+class HtmlPage:
     """One page."""
 
     links: list[str] = Factory(list[str])
@@ -24,7 +24,7 @@ class Read:
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.read = Read()
+        self.read = HtmlPage()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = dict(attrs)
@@ -37,8 +37,8 @@ class _Reader(HTMLParser):
             self.read.fetched.append(url)
 
 
-def read(page: Path) -> Read:
-    """Read a page."""
+def read(page: Path) -> HtmlPage:
+    """HtmlPage a page."""
     reader = _Reader()
     reader.feed(page.read_text(encoding="utf-8"))
     return reader.read

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from tests.docs.site.browser import Tab, browser, served
-from tests.docs.site.built import Site, site
+from tests.docs.site.browser import BrowserTab, browser, served
+from tests.docs.site.built import BuiltSite, site
 
 __all__ = ["site"]
 
@@ -44,7 +44,7 @@ _RESULTS: Final = """new Promise((found) => {
 })"""
 
 
-async def test_every_page_fits_and_is_readable(site: Site) -> None:
+async def test_every_page_fits_and_is_readable(site: BuiltSite) -> None:
     faults: list[str] = []
     async with browser() as tab, served(site.html) as base:
         for page in site.pages:
@@ -54,7 +54,7 @@ async def test_every_page_fits_and_is_readable(site: Site) -> None:
     assert faults == []
 
 
-async def _faults(tab: Tab, base: str) -> list[str]:
+async def _faults(tab: BrowserTab, base: str) -> list[str]:
     found: list[str] = []
     for width, height in _WINDOWS:
         await tab.resize(width, height)
@@ -78,7 +78,7 @@ async def _faults(tab: Tab, base: str) -> list[str]:
         ("OutcomeUnknownError", "nexhealth_async.OutcomeUnknownError"),
     ],
 )
-async def test_search_finds_a_name_and_links_to_it(site: Site, query: str, name: str) -> None:
+async def test_search_finds_a_name_and_links_to_it(site: BuiltSite, query: str, name: str) -> None:
     async with browser() as tab, served(site.html) as base:
         await tab.open(f"{base}/search.html?q={query}")
         found: list[str] = await tab.value(_RESULTS)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from nexhealth_async._protocol.requests import PlannedCall
 
-__all__ = ["KINDS", "Changes", "DriftRecorder", "DriftingList", "Kind", "Listed", "Paging", "Sort"]
+__all__ = [
+    "KINDS",
+    "DriftRecorder",
+    "DriftingList",
+    "Kind",
+    "ListChanges",
+    "ListKind",
+    "Paging",
+    "Sort",
+]
 
 Paging: TypeAlias = Literal["numbered", "cursor"]
 Sort: TypeAlias = Literal["", "id", "updated_at", "-updated_at"]
@@ -42,7 +51,7 @@ _NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @frozen(kw_only=True)
-class Listed:
+class ListKind:
     """The list to walk: its version decides how it is paged."""
 
     paging: Paging = "numbered"
@@ -61,7 +70,7 @@ class Listed:
 
 
 @define
-class Changes:
+class ListChanges:
     """The changes made to the list so far."""
 
     entered: int = 0
@@ -69,8 +78,8 @@ class Changes:
     moved: int = 0
     """Rows whose position may have changed."""
 
-    def since(self, earlier: Changes) -> Changes:
-        return Changes(
+    def since(self, earlier: ListChanges) -> ListChanges:
+        return ListChanges(
             entered=self.entered - earlier.entered,
             left=self.left - earlier.left,
             moved=self.moved - earlier.moved,
@@ -92,8 +101,8 @@ class DriftRecorder:
     """Rows of the list when page 1 was last answered."""
     openings: int = 0
     counts: list[int] = field(factory=list[int])
-    began: Changes = field(factory=Changes)
-    ended: Changes = field(factory=Changes)
+    began: ListChanges = field(factory=ListChanges)
+    ended: ListChanges = field(factory=ListChanges)
     touched: set[int] = field(factory=set[int])
     """Rows whose sort key changed between responses."""
     backdated: bool = False
@@ -117,7 +126,7 @@ class DriftRecorder:
             self.openings += 1
 
     @property
-    def changes(self) -> Changes:
+    def changes(self) -> ListChanges:
         """The events between the first response and the last."""
         return self.ended.since(self.began)
 
@@ -128,7 +137,7 @@ class DriftingList:
     The account is the oracle: it is written by what is done, never read from a reply.
     """
 
-    def __init__(self, listed: Listed, rows: int, *, cap: int = 300) -> None:
+    def __init__(self, listed: ListKind, rows: int, *, cap: int = 300) -> None:
         self.chosen = listed
         self.sandbox = sandbox = Sandbox(patients=0, appointments=0, procedures=0)
         sandbox.page_cap = sandbox.cursor_page_cap = cap
@@ -136,7 +145,7 @@ class DriftingList:
         self.outside: list[int] = []
         """Hidden rows that were never listed."""
         self.stamps: dict[int, str] = {}
-        self.changes = Changes()
+        self.changes = ListChanges()
         self.witness: DriftRecorder | None = None
         self._clock = 0
         self._server = RequestHandler(sandbox)
@@ -150,7 +159,7 @@ class DriftingList:
         if listed.active_only:
             for _ in range(3):
                 self._insert(inactive=True)
-        self.changes = Changes()
+        self.changes = ListChanges()
 
     # What stands in the list
 

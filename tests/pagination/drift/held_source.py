@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from nexhealth_async._protocol.requests import PlannedCall
     from tests.pagination.drift.changing_list import DriftingList, DriftRecorder
 
-__all__ = ["Flight", "InProcess", "ManualPageSource", "OverSockets", "Straight"]
+__all__ = ["DirectSource", "HeldRequest", "InProcess", "ManualPageSource", "OverSockets"]
 
 
 @define(eq=False)
-class Flight:
+class HeldRequest:
     """A request in flight."""
 
     call: PlannedCall
@@ -39,7 +39,7 @@ class Flight:
     """The response, once its rows were read."""
 
 
-class Straight(Protocol):
+class DirectSource(Protocol):
     """A source that responds at once, such as `InProcess`."""
 
     async def fetch_page(
@@ -71,23 +71,26 @@ class ManualPageSource(FakePageSource):
     """Pages of a location's list, with the interface of a session for a walk."""
 
     def __init__(
-        self, changing_list: DriftingList, witness: DriftRecorder, straight: Straight | None = None
+        self,
+        changing_list: DriftingList,
+        witness: DriftRecorder,
+        straight: DirectSource | None = None,
     ) -> None:
         super().__init__()
         self.changing_list = changing_list
         self.witness = witness
         self.straight = straight
         """The source that responds at once; then nothing is held."""
-        self.flights: list[Flight] = []
+        self.flights: list[HeldRequest] = []
         self.asked: list[int | None] = []
 
     @property
-    def unanswered(self) -> list[Flight]:
+    def unanswered(self) -> list[HeldRequest]:
         """Requests whose rows have not been read yet."""
         return [flight for flight in self.flights if flight.reply is None]
 
     @property
-    def answered(self) -> list[Flight]:
+    def answered(self) -> list[HeldRequest]:
         """Responses in flight."""
         return [flight for flight in self.flights if flight.reply is not None]
 
@@ -104,7 +107,7 @@ class ManualPageSource(FakePageSource):
 
     async def _answer(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
         number = dict(pairs).get("page")
-        flight = Flight(call, pairs, None if number is None else int(number))
+        flight = HeldRequest(call, pairs, None if number is None else int(number))
         self.asked.append(flight.page)
         if self.straight is not None:
             return await self.straight.fetch_page(call, pairs)
@@ -115,19 +118,19 @@ class ManualPageSource(FakePageSource):
             if flight in self.flights:
                 self.flights.remove(flight)
 
-    async def compute(self, flight: Flight) -> None:
+    async def compute(self, flight: HeldRequest) -> None:
         """Let the sandbox read count and rows now."""
         self.witness.see(self.changing_list, flight.page)
         flight.reply = await self.changing_list.answer(flight.call, flight.pairs)
 
-    def land(self, flight: Flight) -> None:
+    def land(self, flight: HeldRequest) -> None:
         """Deliver a response."""
         assert flight.reply is not None
         self.flights.remove(flight)
         if not flight.landed.done():
             flight.landed.set_result(flight.reply)
 
-    def fail(self, flight: Flight) -> None:
+    def fail(self, flight: HeldRequest) -> None:
         """Fail a request."""
         self.flights.remove(flight)
         if not flight.landed.done():

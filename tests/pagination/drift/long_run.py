@@ -18,7 +18,7 @@ import traceback
 from collections import Counter
 
 from nexhealth_async.pagination.page_plans import Drift
-from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, Listed, Sort
+from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, ListKind, Sort
 from tests.pagination.drift.promises import judge
 from tests.pagination.drift.steps import DriftStage, WalkOptions, play
 
@@ -32,7 +32,7 @@ def options(rng: random.Random) -> WalkOptions:
     cursor = rng.random() < 0.25
     sorts: tuple[Sort, ...] = ("id", "updated_at", "-updated_at") if cursor else _NUMBERED_SORTS
     return WalkOptions(
-        listed=Listed(
+        listed=ListKind(
             paging="cursor" if cursor else "numbered",
             sort=rng.choice(sorts),
             active_only=rng.random() < 0.4,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.event_loops import end_tasks
-from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, Listed, Sort
+from tests.pagination.drift.changing_list import KINDS, DriftingList, Kind, ListKind, Sort
 from tests.pagination.drift.promises import judge
 from tests.pagination.drift.steps import DriftStage, WalkOptions
 
@@ -30,7 +30,7 @@ def _options(sorts: tuple[Sort, ...], *, numbered: bool) -> st.SearchStrategy[Wa
     return st.builds(
         WalkOptions,
         listed=st.builds(
-            Listed,
+            ListKind,
             paging=st.just("numbered" if numbered else "cursor"),
             sort=st.sampled_from(sorts),
             active_only=st.booleans(),

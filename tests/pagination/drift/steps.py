@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from nexhealth_async.errors import DriftError, ServerError
 from nexhealth_async.pagination.walk import Page, Pages, Walk, WalkConfig, check_config
-from tests.pagination.drift.changing_list import KINDS, DriftingList, DriftRecorder, Kind, Listed
+from tests.pagination.drift.changing_list import KINDS, DriftingList, DriftRecorder, Kind, ListKind
 from tests.pagination.drift.held_source import ManualPageSource
 from tests.pagination.scripted_source import PATIENTS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nexhealth_async.models import Patient
     from nexhealth_async.pagination.page_plans import Drift
-    from tests.pagination.drift.held_source import Straight
+    from tests.pagination.drift.held_source import DirectSource
 
 __all__ = ["DriftStage", "WalkOptions", "play"]
 
@@ -35,7 +35,7 @@ _Task: TypeAlias = "asyncio.Task[Patient | Page[Patient]]"
 class WalkOptions:
     """Options of a walk."""
 
-    listed: Listed = field(factory=Listed)
+    listed: ListKind = field(factory=ListKind)
     per_page: int = 3
     cap: int = 300
     """The largest page of the server."""
@@ -60,7 +60,10 @@ class DriftStage:
     """
 
     def __init__(
-        self, changing_list: DriftingList, options: WalkOptions, straight: Straight | None = None
+        self,
+        changing_list: DriftingList,
+        options: WalkOptions,
+        straight: DirectSource | None = None,
     ) -> None:
         self.changing_list = changing_list
         self.options = options

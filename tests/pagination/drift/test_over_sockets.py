@@ -9,7 +9,7 @@ import pytest
 
 from nexhealth_async import DriftError, NexHealth
 from nexhealth_async.sandbox.request_log import RecordedPage
-from tests.pagination.drift.changing_list import KINDS, DriftingList, Listed, Paging, Sort
+from tests.pagination.drift.changing_list import KINDS, DriftingList, ListKind, Paging, Sort
 from tests.pagination.drift.held_source import InProcess, OverSockets
 from tests.pagination.drift.promises import WalkVerdict, judge
 from tests.pagination.drift.steps import DriftStage, WalkOptions
@@ -57,7 +57,7 @@ def account(stage: DriftStage) -> tuple[object, ...]:
 
 def options(drift: str, paging: Paging, prefetch: int, seed: int) -> WalkOptions:
     return WalkOptions(
-        listed=Listed(
+        listed=ListKind(
             paging=paging,
             sort=SORTS[paging][seed % len(SORTS[paging])],
             active_only=seed % 3 == 0,

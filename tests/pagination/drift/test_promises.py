@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexhealth_async import DriftError
-from tests.pagination.drift.changing_list import DriftingList, Listed
+from tests.pagination.drift.changing_list import DriftingList, ListKind
 from tests.pagination.drift.held_source import InProcess
 from tests.pagination.drift.promises import judge
 from tests.pagination.drift.steps import DriftStage, WalkOptions
@@ -112,7 +112,7 @@ async def test_a_row_that_leaves_and_returns_can_hide_another_even_from_verifyin
         changing_list.come_back(began[5])
 
     options = WalkOptions(
-        listed=Listed(active_only=True), per_page=2, prefetch=0, drift="verify", passes=1
+        listed=ListKind(active_only=True), per_page=2, prefetch=0, drift="verify", passes=1
     )
     stage, began = await walked(
         options, 6, hide_the_third, nothing, before_the_pivot, after_the_pivot
@@ -191,7 +191,7 @@ async def test_a_resumed_walk_cannot_detect_rows_that_changed_places() -> None:
 
 def by_cursor(sort: Sort) -> WalkOptions:
     paging: Paging = "cursor"
-    return WalkOptions(listed=Listed(paging=paging, sort=sort), per_page=4, prefetch=0)
+    return WalkOptions(listed=ListKind(paging=paging, sort=sort), per_page=4, prefetch=0)
 
 
 async def test_a_cursor_outlives_its_record() -> None:

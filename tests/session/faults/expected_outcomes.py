@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from tests.session.faults.fault_table import FaultCase
     from tests.session.faults.operations import FaultOperation
 
-__all__ = ["ATTEMPTS", "ExpectedOutcome", "Moment", "Nature", "expected", "strikes_twice_the_same"]
+__all__ = [
+    "ATTEMPTS",
+    "ExpectedOutcome",
+    "FaultHandling",
+    "Moment",
+    "expected",
+    "strikes_twice_the_same",
+]
 
 ATTEMPTS = 3
 """Maximum number of times that the sessions of the matrix send a request."""
@@ -37,7 +44,7 @@ Moment: TypeAlias = Literal["login", "first page", "middle page", "last page", "
 
 
 @frozen(kw_only=True)
-class Nature:
+class FaultHandling:
     """Expected handling of a fault: its error, and the requests that are repeated."""
 
     error: type[NexHealthError] | None
@@ -46,27 +53,27 @@ class Nature:
     """True if it is unknown whether an unsafe write was done."""
 
 
-FINE = Nature(error=None)
+FINE = FaultHandling(error=None)
 """It is read as a normal response."""
-UNREACHED = Nature(error=ConnectError, again="everyone")
-LOST = Nature(error=ConnectionLostError, again="safe", doubtful=True)
-SILENT = Nature(error=APITimeoutError, again="safe", doubtful=True)
-BROKEN = Nature(error=MalformedBodyError, again="safe", doubtful=True)
-FAILING = Nature(error=ServerError, again="safe", doubtful=True)
-FAILED = Nature(error=ServerError, doubtful=True)
-ODD = Nature(error=UnexpectedStructureError, doubtful=True)
-THROTTLED = Nature(error=RateLimitError, again="everyone")
-TOO_LONG = Nature(error=RateLimitError)
-REDIRECTED = Nature(error=UnexpectedStructureError)
-FORBIDDEN = Nature(error=PermissionDeniedError)
-BLOCKED = Nature(error=FirewallBlockedError)
-ABSENT = Nature(error=NotFoundError)
-REFUSED = Nature(error=InvalidRequestError)
-LOGGED_OUT = Nature(error=AuthenticationError)
+UNREACHED = FaultHandling(error=ConnectError, again="everyone")
+LOST = FaultHandling(error=ConnectionLostError, again="safe", doubtful=True)
+SILENT = FaultHandling(error=APITimeoutError, again="safe", doubtful=True)
+BROKEN = FaultHandling(error=MalformedBodyError, again="safe", doubtful=True)
+FAILING = FaultHandling(error=ServerError, again="safe", doubtful=True)
+FAILED = FaultHandling(error=ServerError, doubtful=True)
+ODD = FaultHandling(error=UnexpectedStructureError, doubtful=True)
+THROTTLED = FaultHandling(error=RateLimitError, again="everyone")
+TOO_LONG = FaultHandling(error=RateLimitError)
+REDIRECTED = FaultHandling(error=UnexpectedStructureError)
+FORBIDDEN = FaultHandling(error=PermissionDeniedError)
+BLOCKED = FaultHandling(error=FirewallBlockedError)
+ABSENT = FaultHandling(error=NotFoundError)
+REFUSED = FaultHandling(error=InvalidRequestError)
+LOGGED_OUT = FaultHandling(error=AuthenticationError)
 """Repeated once by everyone, after a new login: it was certainly not done."""
-CUT_OFF = Nature(error=ConnectionLostError)
+CUT_OFF = FaultHandling(error=ConnectionLostError)
 """A file that began to arrive is not requested again."""
-STOPPED = Nature(error=APITimeoutError)
+STOPPED = FaultHandling(error=APITimeoutError)
 
 
 @frozen(kw_only=True)
@@ -110,7 +117,7 @@ def expected(
 
 
 def _error(
-    nature: Nature, *, safe: bool, at_login: bool, lasting: bool
+    nature: FaultHandling, *, safe: bool, at_login: bool, lasting: bool
 ) -> tuple[type[NexHealthError] | None, int]:
     if nature.error is None:
         return None, 1

@@ -30,7 +30,7 @@ from tests.session.faults.expected_outcomes import (
     THROTTLED,
     TOO_LONG,
     UNREACHED,
-    Nature,
+    FaultHandling,
 )
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class FaultTarget:
 @frozen(kw_only=True)
 class FaultCase:
     order: Callable[[FaultTarget], object]
-    nature: Nature
-    otherwise: dict[str, Nature] = Factory(dict[str, Nature])
+    nature: FaultHandling
+    otherwise: dict[str, FaultHandling] = Factory(dict[str, FaultHandling])
     """Exceptions for other kinds of responses: list, record, nothing, anything, file, token."""
     does: bool = False
     """True if the server nevertheless carries out the request."""
@@ -72,7 +72,9 @@ class FaultCase:
     """False if the server cannot count the request."""
 
 
-def says(status: int, nature: Nature, body: bytes | None = None, **headers: str) -> FaultCase:
+def says(
+    status: int, nature: FaultHandling, body: bytes | None = None, **headers: str
+) -> FaultCase:
     """Return a fault: the server responds like this, and does nothing."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -84,10 +86,10 @@ def says(status: int, nature: Nature, body: bytes | None = None, **headers: str)
 
 def alters(
     change: Callable[[bytes], bytes] | None,
-    nature: Nature,
+    nature: FaultHandling,
     *,
     chunked: bool = False,
-    otherwise: dict[str, Nature] | None = None,
+    otherwise: dict[str, FaultHandling] | None = None,
     leaves_status: bool = True,
     **headers: str,
 ) -> FaultCase:

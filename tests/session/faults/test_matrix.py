@@ -43,7 +43,7 @@ OPEN_FILES = Path("/proc/self/fd")
 
 
 @frozen
-class Cell:
+class MatrixCell:
     """One cell of the matrix."""
 
     operation: FaultOperation
@@ -64,7 +64,7 @@ class Cell:
 
 
 CELLS = {
-    f"{name}-{moment}-{fault}-{'always' if lasting else 'once'}".replace(" ", "_"): Cell(
+    f"{name}-{moment}-{fault}-{'always' if lasting else 'once'}".replace(" ", "_"): MatrixCell(
         operation, FAULTS[fault], moment, lasting
     )
     for name, operation in OPERATIONS.items()
@@ -78,7 +78,7 @@ CELLS = {
 class FaultInjection:
     """Injects the fault at its moment, and counts the requests before it."""
 
-    cell: Cell
+    cell: MatrixCell
     stage: FaultStage
     before: int = 0
     laid: bool = False
@@ -150,7 +150,7 @@ async def call(stage: FaultStage, operation: FaultOperation) -> NexHealthError |
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 async def test_every_fault_has_its_expected_outcome(
-    cell: Cell, loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
+    cell: MatrixCell, loop: MovableLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", LARGEST)
     operation, outcome = cell.operation, cell.outcome
@@ -175,7 +175,7 @@ async def test_every_fault_has_its_expected_outcome(
 
 
 def check(
-    cell: Cell,
+    cell: MatrixCell,
     stage: FaultStage,
     error: NexHealthError | None,
     arrived: int,
@@ -220,7 +220,7 @@ async def check_session(stage: FaultStage, loop: MovableLoop) -> None:
             assert not session.connector._acquired
 
 
-async def check_records(cell: Cell, stage: FaultStage, error: NexHealthError | None) -> None:
+async def check_records(cell: MatrixCell, stage: FaultStage, error: NexHealthError | None) -> None:
     """Check that no record is lost or repeated, also when a broken walk is resumed."""
     if cell.operation.path == "/patients" and cell.operation.reads == "list":
         pages = {"middle page": 1, "last page": 2}.get(cell.moment, 0)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import MovableLoop
     from tests.session.transport_error_helpers import ErrorScene
 
-__all__ = ["Day", "Worker", "library_objects", "log_sizes"]
+__all__ = ["DayOfFaults", "Worker", "library_objects", "log_sizes"]
 
 ROUND = 300.0
 FOR_EVER = 1_000_000
@@ -115,7 +115,7 @@ class Worker:
 
 
 @define
-class Day:
+class DayOfFaults:
     """The faults of the 24 hours, by the round in which they begin (twelve an hour)."""
 
     sandbox: Sandbox

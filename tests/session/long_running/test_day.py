@@ -11,7 +11,13 @@ import pytest
 
 from nexhealth_async import Limit, Rates, RetryPolicy
 from tests.client.rate_limiter.helpers import simulated_time
-from tests.session.long_running.helpers import ROUND, Day, Worker, library_objects, log_sizes
+from tests.session.long_running.helpers import (
+    ROUND,
+    DayOfFaults,
+    Worker,
+    library_objects,
+    log_sizes,
+)
 from tests.session.transport_error_helpers import LoopClock, scene
 
 if TYPE_CHECKING:
@@ -38,7 +44,7 @@ async def test_a_worker_loses_nothing_in_24_hours_of_faults(
     monkeypatch.setattr(time, "time", lambda: true() + wrong[-1])
     async with scene(patients=45, clock=LoopClock(), retry=RetryPolicy(), rates=TIGHT) as at:
         at.sandbox.rate_limits, at.sandbox.retry_after = "sliding", "exact"
-        worker, day = Worker(at), Day(at.sandbox, loop, wrong.append)
+        worker, day = Worker(at), DayOfFaults(at.sandbox, loop, wrong.append)
         began = loop.time()
         objects: list[Counter[str]] = []
         sizes: list[list[int]] = []

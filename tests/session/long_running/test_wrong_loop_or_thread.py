@@ -22,7 +22,7 @@ CONTENT = bytes(1_000_000)
 
 
 @frozen(kw_only=True)
-class Begun:
+class UnfinishedWork:
     """Work that was left in flight when a loop stopped."""
 
     sandbox: Sandbox
@@ -38,7 +38,7 @@ class Begun:
     file: Any
 
 
-async def begin() -> Begun:
+async def begin() -> UnfinishedWork:
     sandbox = Sandbox(patients=80, seed=1)
     await sandbox.start()
     sandbox.page_cap = 5
@@ -64,7 +64,7 @@ async def begin() -> Begun:
         await asyncio.sleep(0.01)  # the next page's request is on its way
         sandbox.latency = 0.0
     sandbox.between_pages(None)
-    return Begun(
+    return UnfinishedWork(
         sandbox=sandbox,
         nex=nex,
         location=location,
@@ -77,13 +77,13 @@ async def begin() -> Begun:
     )
 
 
-async def end(at: Begun) -> None:
+async def end(at: UnfinishedWork) -> None:
     await at.file.__aexit__(None, None, None)
     await at.nex.aclose()
     await at.sandbox.stop()
 
 
-async def _count(at: Begun) -> int:
+async def _count(at: UnfinishedWork) -> int:
     return await at.location.patients.walk(new_patient=None).count()
 
 
@@ -92,7 +92,7 @@ async def _to_the_end(walk: Any) -> None:
         pass
 
 
-USES: dict[str, Callable[[Begun], Awaitable[object]]] = {
+USES: dict[str, Callable[[UnfinishedWork], Awaitable[object]]] = {
     "a call": lambda at: at.nex.institutions.get(1),
     "a scope": lambda at: at.location.patients.get(1),
     "a copy": lambda at: at.nex.with_options(timeout=5).institutions.get(1),
@@ -108,7 +108,7 @@ USES: dict[str, Callable[[Begun], Awaitable[object]]] = {
     "a download": lambda at: at.download.__aenter__(),
 }
 
-UNDER_WAY: dict[str, Callable[[Begun], Awaitable[object]]] = {
+UNDER_WAY: dict[str, Callable[[UnfinishedWork], Awaitable[object]]] = {
     "a walk with pages on their way": lambda at: _to_the_end(at.walk),
     "pages on their way": lambda at: _to_the_end(at.pages),
     "a file half read": lambda at: at.file.read(),
@@ -116,7 +116,7 @@ UNDER_WAY: dict[str, Callable[[Begun], Awaitable[object]]] = {
 
 
 async def outcome(
-    use: Callable[[Begun], Awaitable[object]], at: Begun, patience: float = 1.0
+    use: Callable[[UnfinishedWork], Awaitable[object]], at: UnfinishedWork, patience: float = 1.0
 ) -> BaseException | None:
     """Return the outcome of a use: an error, None, or TimeoutError for an endless wait."""
     try:
@@ -128,7 +128,7 @@ async def outcome(
 
 
 def in_another_loop(
-    use: Callable[[Begun], Awaitable[object]], where: str
+    use: Callable[[UnfinishedWork], Awaitable[object]], where: str
 ) -> tuple[BaseException | None, BaseException | None]:
     """Begin in one loop, use in another; return the outcome there, and then in the first loop."""
     with asyncio.Runner() as first:
@@ -151,7 +151,7 @@ wheres = pytest.mark.parametrize("where", ["afterwards", "in a thread"])
 @wheres
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_another_loop_is_refused_and_the_original_one_works(
-    use: Callable[[Begun], Awaitable[object]], where: str
+    use: Callable[[UnfinishedWork], Awaitable[object]], where: str
 ) -> None:
     error, at_home = in_another_loop(use, where)
     assert isinstance(error, SessionStateError)
@@ -162,7 +162,7 @@ def test_another_loop_is_refused_and_the_original_one_works(
 @wheres
 @pytest.mark.parametrize("use", UNDER_WAY.values(), ids=UNDER_WAY)
 def test_work_in_flight_in_one_loop_is_refused_in_another(
-    use: Callable[[Begun], Awaitable[object]], where: str
+    use: Callable[[UnfinishedWork], Awaitable[object]], where: str
 ) -> None:
     error, at_home = in_another_loop(use, where)
     assert isinstance(error, SessionStateError)
@@ -177,7 +177,7 @@ def test_closing_in_another_loop_is_refused_and_the_session_stays_open() -> None
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 async def test_every_use_after_closing_is_refused_with_the_reason(
-    use: Callable[[Begun], Awaitable[object]],
+    use: Callable[[UnfinishedWork], Awaitable[object]],
 ) -> None:
     at = await begin()
     await at.nex.aclose()
@@ -189,7 +189,7 @@ async def test_every_use_after_closing_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("use", list(UNDER_WAY.values())[:2], ids=list(UNDER_WAY)[:2])
 async def test_walks_in_flight_are_refused_after_closing(
-    use: Callable[[Begun], Awaitable[object]],
+    use: Callable[[UnfinishedWork], Awaitable[object]],
 ) -> None:
     at = await begin()
     await at.nex.aclose()

@@ -13,10 +13,10 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["Arrivals", "Program", "fleet", "run_sandbox"]
+__all__ = ["FleetProcess", "RequestLog", "fleet", "run_sandbox"]
 
 
-class Program:
+class FleetProcess:
     """A process of `tests.stores.rates.processes`."""
 
     def __init__(self, role: str, options: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ class Program:
 
 
 @frozen
-class Arrivals:
+class RequestLog:
     """Requests that the sandbox saw."""
 
     seen: Sequence[tuple[float, int | None, str]]
@@ -81,25 +81,25 @@ class Arrivals:
 
 
 @contextmanager
-def run_sandbox(**options: Any) -> Generator[tuple[Program, dict[str, str]]]:
+def run_sandbox(**options: Any) -> Generator[tuple[FleetProcess, dict[str, str]]]:
     """Run a sandbox; gives its process, its address and its key."""
-    program = Program("serve", options)
+    program = FleetProcess("serve", options)
     try:
         yield program, program.heard()
     finally:
         program.end()
 
 
-def arrivals(program: Program) -> Arrivals:
+def arrivals(program: FleetProcess) -> RequestLog:
     """Ask a sandbox for its requests."""
     program.say("report")
-    return Arrivals(**program.heard())
+    return RequestLog(**program.heard())
 
 
 @contextmanager
-def fleet(count: int, **options: Any) -> Generator[list[Program]]:
+def fleet(count: int, **options: Any) -> Generator[list[FleetProcess]]:
     """Start processes together; all are ready before the first one calls."""
-    programs = [Program("work", {**options, "name": f"p{at}"}) for at in range(count)]
+    programs = [FleetProcess("work", {**options, "name": f"p{at}"}) for at in range(count)]
     try:
         for program in programs:
             assert program.heard() == "ready"

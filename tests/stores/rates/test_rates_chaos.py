@@ -18,7 +18,12 @@ from nexhealth_async._protocol.operations import RateClass
 from nexhealth_async._protocol.rate_limits import ANSWER_SLACK
 from nexhealth_async.stores import RedisRates
 from nexhealth_async.stores.hand import LEASE
-from tests.stores.tokens.helpers import Line, RedisBox, eventually, redis_box
+from tests.stores.tokens.helpers import (
+    CuttableNetwork,
+    RestartableRedis,
+    eventually,
+    restartable_redis,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -35,7 +40,7 @@ BUSY = 0.75
 
 
 @define(eq=False)
-class One:
+class FleetMember:
     """A session's share, and the times of its requests."""
 
     limiter: RateLimiter
@@ -58,7 +63,7 @@ class One:
         return max(after - before for before, after in pairwise(self.left))
 
 
-def most_at_once(ones: Iterable[One], seconds: float = SECONDS) -> int:
+def most_at_once(ones: Iterable[FleetMember], seconds: float = SECONDS) -> int:
     """Return the most requests in any window."""
     left, begin, most = sorted(at for member in ones for at in member.left), 0, 0
     for end, at in enumerate(left):
@@ -68,18 +73,20 @@ def most_at_once(ones: Iterable[One], seconds: float = SECONDS) -> int:
     return most
 
 
-def used(ones: Iterable[One], since: float, until: float) -> float:
+def used(ones: Iterable[FleetMember], since: float, until: float) -> float:
     """Return the fraction of the limit that was used."""
     number = sum(since <= at < until for member in ones for at in member.left)
     return number / (COUNT * (until - since) / SECONDS)
 
 
 @asynccontextmanager
-async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[One]]:
+async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[FleetMember]]:
     """Sessions that share limits, each with a separate client."""
     key = uuid4().hex
     rates = Rates(overall=None, slow=None, people=None, other=Limit(COUNT, seconds))
-    ones = [One(RateLimiter(RedisRates(url, rates, patience=PATIENCE), key)) for url in urls]
+    ones = [
+        FleetMember(RateLimiter(RedisRates(url, rates, patience=PATIENCE), key)) for url in urls
+    ]
     try:
         for _ in range(2):  # The first learns of the others when it asks again.
             await asyncio.gather(*(member.take() for member in ones))
@@ -92,7 +99,7 @@ async def ones_on(*urls: str, seconds: float = SECONDS) -> AsyncGenerator[list[O
 
 
 @asynccontextmanager
-async def working(ones: Iterable[One]) -> AsyncGenerator[None]:
+async def working(ones: Iterable[FleetMember]) -> AsyncGenerator[None]:
     """Let each send as many requests as it can."""
     tasks = [asyncio.create_task(member.work()) for member in ones for _ in range(2 * COUNT)]
     try:
@@ -105,14 +112,14 @@ async def working(ones: Iterable[One]) -> AsyncGenerator[None]:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[RedisBox]:
-    async with redis_box() as sandbox:
+async def server() -> AsyncIterator[RestartableRedis]:
+    async with restartable_redis() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-async def line(server: RedisBox) -> AsyncIterator[Line]:
-    line = Line(server.path)
+async def line(server: RestartableRedis) -> AsyncIterator[CuttableNetwork]:
+    line = CuttableNetwork(server.path)
     await line.mend()
     yield line
     await line.cut()
@@ -122,7 +129,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def shares_again(ones: list[One]) -> None:
+async def shares_again(ones: list[FleetMember]) -> None:
     """Check that all use Redis again, and that one gets what the others leave."""
     share = 0.0
     for _ in range(4):  # On a busy machine Redis may seem to be away once more.
@@ -141,7 +148,7 @@ async def shares_again(ones: list[One]) -> None:
 
 @pytest.mark.parametrize("how", ["paused", "cut", "swallowed"] if LONG else ["paused", "cut"])
 async def test_without_redis_each_uses_its_share_and_then_shares_again(
-    server: RedisBox, line: Line, how: str
+    server: RestartableRedis, line: CuttableNetwork, how: str
 ) -> None:
     away = 2.75
     async with ones_on(*[line.url] * MEMBERS) as ones:
@@ -173,8 +180,8 @@ async def test_without_redis_each_uses_its_share_and_then_shares_again(
     assert most_at_once(ones) <= COUNT * (2 - 1 / MEMBERS)
 
 
-async def test_a_cut_connection_causes_at_most_the_promised_excess(line: Line) -> None:
-    """One has used a whole window and the others nothing, when each takes its share."""
+async def test_a_cut_connection_causes_at_most_the_promised_excess(line: CuttableNetwork) -> None:
+    """FleetMember has used a whole window and the others nothing, when each takes its share."""
     window = 1.0
     async with ones_on(*[line.url] * MEMBERS, seconds=window) as ones:
         hog, *others = ones
@@ -195,7 +202,7 @@ async def test_a_cut_connection_causes_at_most_the_promised_excess(line: Line) -
 
 
 async def test_processes_that_are_cut_off_keep_to_their_share_until_they_reconnect(
-    server: RedisBox, line: Line
+    server: RestartableRedis, line: CuttableNetwork
 ) -> None:
     far_ones = MEMBERS // 2
     urls = [server.url] * (MEMBERS - far_ones) + [line.url] * far_ones

@@ -24,7 +24,7 @@ from attrs import frozen
 
 from nexhealth_async._protocol.rate_limits import ANSWER_SLACK
 from nexhealth_async.stores.hand import LEASE
-from tests.stores.rates.helpers import Arrivals, arrivals, fleet, run_sandbox
+from tests.stores.rates.helpers import RequestLog, arrivals, fleet, run_sandbox
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -40,11 +40,11 @@ SOME = 6 if LONG else 4
 
 
 @frozen
-class Run:
+class FleetRun:
     """Results of a fleet."""
 
     reports: list[dict[str, Any]]
-    seen: Arrivals
+    seen: RequestLog
 
     def trips(self) -> list[tuple[float, float]]:
         return sorted((left, back) for report in self.reports for left, back in report["trips"])
@@ -150,9 +150,9 @@ def running(url: str, seconds: float, count: int, **options: Any) -> Generator[A
         given = {"redis": url, "limits": LIMITS, "tasks": TASKS, "seconds": seconds, **at}
         with fleet(count, **given, **options) as programs:
 
-            def finish() -> Run:
+            def finish() -> FleetRun:
                 alive = [one for one in programs if one.process.poll() is None]
-                return Run([one.heard() for one in alive], arrivals(program))
+                return FleetRun([one.heard() for one in alive], arrivals(program))
 
             yield programs, finish, program
 

@@ -114,7 +114,7 @@ def test_a_permit_is_granted_exactly_when_the_log_allows_it(
 
 
 @define
-class Tenure:
+class PermitPeriod:
     """A permit, from when it may be used until it is free again, in one limit."""
 
     begin: float
@@ -140,8 +140,8 @@ def test_a_limit_is_never_exceeded(
     hands = [Hand(RATES, f"p{at}", 4) for at in range(4)]
     limits = {name: cast("Limit", getattr(RATES, name)) for name in NAMES}
     uses = {RateClass(name): value for name, value in _uses(hands[0]).items()}
-    tenures: dict[str, list[Tenure]] = {name: [] for name in NAMES}
-    open_: list[tuple[int, RateClass, str, float, dict[str, Tenure]]] = []
+    tenures: dict[str, list[PermitPeriod]] = {name: [] for name in NAMES}
+    open_: list[tuple[int, RateClass, str, float, dict[str, PermitPeriod]]] = []
     try:
         for step, who, rate, number, ticks in steps:
             wants: list[tuple[str, int, int]] = []
@@ -163,7 +163,7 @@ def test_a_limit_is_never_exceeded(
             for place, after in desk.places(reply, rate):
                 begin = desk.now + after / 1e6
                 mine = {
-                    name: Tenure(begin, begin + LEASE + ANSWER_SLACK + limits[name].seconds)
+                    name: PermitPeriod(begin, begin + LEASE + ANSWER_SLACK + limits[name].seconds)
                     for name in uses[rate]
                 }
                 for name, tenure in mine.items():
@@ -178,7 +178,7 @@ def test_a_limit_is_never_exceeded(
 
 
 def _ended(
-    now: float, begin: float, number: int, mine: dict[str, Tenure], *, wanted: bool
+    now: float, begin: float, number: int, mine: dict[str, PermitPeriod], *, wanted: bool
 ) -> tuple[int, bool]:
     """Return when a permit was used, or that it was not."""
     late = (LEASE if number % 2 else 0.0) + (ANSWER_SLACK if number % 3 else 0.0)

@@ -22,7 +22,15 @@ from nexhealth_async._client.token_manager import TokenManager
 from nexhealth_async.stores import RedisTokens
 from tests.redis_server import _await
 
-__all__ = ["Fleet", "Issuer", "Line", "RedisBox", "client_of", "eventually", "jwt"]
+__all__ = [
+    "CuttableNetwork",
+    "FakeLogin",
+    "RestartableRedis",
+    "TokenFleet",
+    "client_of",
+    "eventually",
+    "jwt",
+]
 
 API_KEY = "an-invented-key"
 PLACE = "https://api.invented.example"
@@ -48,7 +56,7 @@ async def eventually(what: Any, seconds: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
-class RedisBox:
+class RestartableRedis:
     """A server whose socket file stays the same after a restart."""
 
     def __init__(self, folder: str) -> None:
@@ -90,9 +98,9 @@ class RedisBox:
 
 
 @asynccontextmanager
-async def redis_box() -> AsyncGenerator[RedisBox]:
+async def restartable_redis() -> AsyncGenerator[RestartableRedis]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        sandbox = RedisBox(folder)
+        sandbox = RestartableRedis(folder)
         sandbox.start()
         try:
             yield sandbox
@@ -100,7 +108,7 @@ async def redis_box() -> AsyncGenerator[RedisBox]:
             sandbox.kill()
 
 
-class Line:
+class CuttableNetwork:
     """A network to Redis that can be cut, or swallow all data."""
 
     def __init__(self, target: Path) -> None:
@@ -153,7 +161,7 @@ class Line:
 
 
 @define(kw_only=True)
-class Issuer:
+class FakeLogin:
     """The API's login without a network."""
 
     lifetime: float = 3600.0
@@ -172,12 +180,12 @@ class Issuer:
 
 
 @define
-class Fleet:
+class TokenFleet:
     """Token managers that stand for processes, each with a separate client."""
 
     url: str
     stack: AsyncExitStack
-    issuer: Issuer = field(factory=Issuer)
+    issuer: FakeLogin = field(factory=FakeLogin)
     keepers: list[TokenManager] = field(factory=list[TokenManager])
 
     def add(
@@ -187,7 +195,7 @@ class Fleet:
         url: str | None = None,
         api_key: str = API_KEY,
         environment: str = PLACE,
-        issuer: Issuer | None = None,
+        issuer: FakeLogin | None = None,
         lease: float = 2.0,
     ) -> list[TokenManager]:
         made: list[TokenManager] = []
@@ -235,9 +243,9 @@ async def _ended(keeper: TokenManager) -> None:
 
 
 @asynccontextmanager
-async def fleet_on(url: str) -> AsyncGenerator[Fleet]:
+async def fleet_on(url: str) -> AsyncGenerator[TokenFleet]:
     async with AsyncExitStack() as stack:
-        yield Fleet(url, stack)
+        yield TokenFleet(url, stack)
 
 
 def wall_shift(seconds: float) -> Any:

@@ -17,13 +17,13 @@ from nexhealth_async import InvalidAPIKeyError, NexHealth, ServerError
 from nexhealth_async.sandbox import Sandbox
 from nexhealth_async.stores import RedisTokens
 from tests.hostile_redis import ANSWERS, HOUR, KINDS, TEXTS, hostile_server, overwrite, parts_of
-from tests.stores.tokens.helpers import Issuer, client_of, fleet_on
+from tests.stores.tokens.helpers import FakeLogin, client_of, fleet_on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from tests.conftest import MovableLoop
-    from tests.stores.tokens.helpers import Fleet
+    from tests.stores.tokens.helpers import TokenFleet
 
 LEASE = timedelta(seconds=0.3)
 TASKS = 20
@@ -50,7 +50,7 @@ async def client(redis_url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def fleet(redis_url: str, client: Any) -> AsyncIterator[Fleet]:
+async def fleet(redis_url: str, client: Any) -> AsyncIterator[TokenFleet]:
     async with fleet_on(redis_url) as fleet:
         yield fleet
 
@@ -196,9 +196,9 @@ async def test_an_unauthenticated_rejection_is_ignored(
 
 
 async def test_a_rejection_lasts_for_its_own_time_and_not_for_its_keys_expiry(
-    fleet: Fleet, client: Any
+    fleet: TokenFleet, client: Any
 ) -> None:
-    failing = Issuer(failure=ServerError("failing", status=503))
+    failing = FakeLogin(failure=ServerError("failing", status=503))
     (one,) = fleet.add(1, issuer=failing)
     with pytest.raises(ServerError):
         await one.get(None)
@@ -282,7 +282,7 @@ async def test_a_server_with_a_constant_answer_is_ignored(sandbox: Sandbox, answ
         await works(sandbox, address)
 
 
-async def test_an_endless_wait_ends_in_a_local_login(fleet: Fleet, loop: MovableLoop) -> None:
+async def test_an_endless_wait_ends_in_a_local_login(fleet: TokenFleet, loop: MovableLoop) -> None:
     busy = b"*2\r\n$4\r\nbusy\r\n$3\r\n500\r\n"
     async with hostile_server(busy) as address:
         (one,) = fleet.add(1, url=address)

@@ -18,7 +18,7 @@ from tests.stores.tokens.helpers import client_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from tests.stores.tokens.helpers import RedisBox
+    from tests.stores.tokens.helpers import RestartableRedis
 
 
 def _left_since(before: set[asyncio.Task[Any]]) -> list[str]:
@@ -47,7 +47,7 @@ async def _close_after(seconds: float, make: Callable[[], NexHealth]) -> float:
 
 @pytest.mark.parametrize("forgetful", [True, False], ids=["losing cancellations", "redis-py"])
 async def test_a_session_closed_during_its_first_call_ends_promptly_and_leaves_no_task(
-    server: RedisBox, *, forgetful: bool
+    server: RestartableRedis, *, forgetful: bool
 ) -> None:
     async with Sandbox() as sandbox:
 
@@ -75,7 +75,7 @@ async def test_a_session_closed_during_its_first_call_ends_promptly_and_leaves_n
 
 
 async def test_a_session_closed_as_it_acquires_the_lock_releases_it(
-    server: RedisBox,
+    server: RestartableRedis,
 ) -> None:
     """Otherwise the next process would wait for the lease."""
     async with Sandbox() as sandbox, client_of(server.url) as client:

@@ -10,21 +10,21 @@ import pytest
 
 from nexhealth_async import InvalidAPIKeyError, ServerError
 from nexhealth_async._protocol.token_life import AuthAction
-from tests.stores.tokens.helpers import PLACE, Issuer, client_of, eventually, wall_shift
+from tests.stores.tokens.helpers import PLACE, FakeLogin, client_of, eventually, wall_shift
 
 if TYPE_CHECKING:
     from tests.conftest import MovableLoop
-    from tests.stores.tokens.helpers import Fleet, RedisBox
+    from tests.stores.tokens.helpers import RestartableRedis, TokenFleet
 
 
-async def test_concurrent_starts_cause_one_login(fleet: Fleet) -> None:
+async def test_concurrent_starts_cause_one_login(fleet: TokenFleet) -> None:
     fleet.issuer.takes = 0.05
     fleet.add(12)
     assert len(await fleet.get()) == 1
     assert fleet.issuer.logins == 1
 
 
-async def test_a_later_process_gets_the_existing_token(fleet: Fleet) -> None:
+async def test_a_later_process_gets_the_existing_token(fleet: TokenFleet) -> None:
     fleet.add(1)
     await fleet.get()
     fleet.add(5)
@@ -32,7 +32,9 @@ async def test_a_later_process_gets_the_existing_token(fleet: Fleet) -> None:
     assert fleet.issuer.logins == 1
 
 
-async def test_a_valid_token_needs_no_redis_call(fleet: Fleet, server: RedisBox) -> None:
+async def test_a_valid_token_needs_no_redis_call(
+    fleet: TokenFleet, server: RestartableRedis
+) -> None:
     (keeper,) = fleet.add(1)
     await keeper.get(None)
     await fleet.listening()
@@ -45,7 +47,9 @@ async def test_a_valid_token_needs_no_redis_call(fleet: Fleet, server: RedisBox)
     assert after - before <= 3, "our own INFO, and at most a heartbeat"
 
 
-async def test_one_process_renews_ahead_while_the_others_use_the_valid_token(fleet: Fleet) -> None:
+async def test_one_process_renews_ahead_while_the_others_use_the_valid_token(
+    fleet: TokenFleet,
+) -> None:
     fleet.issuer.lifetime = 2.0  # due after 1.6 seconds, sent for 1.9
     fleet.issuer.takes = 0.1
     fleet.add(8)
@@ -59,7 +63,7 @@ async def test_one_process_renews_ahead_while_the_others_use_the_valid_token(fle
 
 
 async def test_a_401_revokes_the_token_for_all_exactly_once(
-    fleet: Fleet, loop: MovableLoop
+    fleet: TokenFleet, loop: MovableLoop
 ) -> None:
     fleet.add(10)
     (first,) = await fleet.get()
@@ -69,7 +73,7 @@ async def test_a_401_revokes_the_token_for_all_exactly_once(
     assert first not in await fleet.get()
 
 
-async def test_other_processes_learn_of_a_401_before_their_next_request(fleet: Fleet) -> None:
+async def test_other_processes_learn_of_a_401_before_their_next_request(fleet: TokenFleet) -> None:
     one, *_ = fleet.add(10)
     (dead,) = await fleet.get()
     await fleet.listening()
@@ -82,7 +86,7 @@ async def test_other_processes_learn_of_a_401_before_their_next_request(fleet: F
     assert fleet.issuer.logins == 2
 
 
-async def test_a_late_401_for_an_older_token_revokes_nothing(fleet: Fleet) -> None:
+async def test_a_late_401_for_an_older_token_revokes_nothing(fleet: TokenFleet) -> None:
     one, two = fleet.add(2)
     await fleet.get()
     await fleet.listening()
@@ -93,8 +97,10 @@ async def test_a_late_401_for_an_older_token_revokes_nothing(fleet: Fleet) -> No
     assert fleet.issuer.logins == 2
 
 
-async def test_keys_and_environments_are_kept_apart(fleet: Fleet, server: RedisBox) -> None:
-    issuers = [Issuer() for _ in range(3)]
+async def test_keys_and_environments_are_kept_apart(
+    fleet: TokenFleet, server: RestartableRedis
+) -> None:
+    issuers = [FakeLogin() for _ in range(3)]
     for number, issuer in enumerate(issuers):
         issuer.logins = 100 * number  # so that all values differ
     fleet.add(2, issuer=issuers[0])
@@ -111,7 +117,7 @@ async def test_keys_and_environments_are_kept_apart(fleet: Fleet, server: RedisB
     assert fleet.values()[2:] == values[2:]
 
 
-async def test_a_tampered_value_causes_a_login(fleet: Fleet, server: RedisBox) -> None:
+async def test_a_tampered_value_causes_a_login(fleet: TokenFleet, server: RestartableRedis) -> None:
     fleet.add(1)
     await fleet.get()
     await fleet.listening()
@@ -133,9 +139,9 @@ async def test_a_tampered_value_causes_a_login(fleet: Fleet, server: RedisBox) -
 
 
 async def test_a_value_of_another_tenant_cannot_be_decrypted(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
-    theirs, ours = Issuer(), Issuer(logins=100)
+    theirs, ours = FakeLogin(), FakeLogin(logins=100)
     fleet.add(1, issuer=theirs, environment=PLACE + "/other")
     await fleet.get()
     fleet.add(1, issuer=ours)
@@ -150,7 +156,9 @@ async def test_a_value_of_another_tenant_cannot_be_decrypted(
     assert ours.logins == 102
 
 
-async def test_redis_reveals_no_key_token_or_address(fleet: Fleet, server: RedisBox) -> None:
+async def test_redis_reveals_no_key_token_or_address(
+    fleet: TokenFleet, server: RestartableRedis
+) -> None:
     fleet.add(2)
     (token,) = await fleet.get()
     seen = b""
@@ -167,7 +175,7 @@ async def test_redis_reveals_no_key_token_or_address(fleet: Fleet, server: Redis
 
 
 async def test_the_token_expires_in_redis_when_it_is_no_longer_used(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
     fleet.issuer.lifetime = 100.0
     fleet.add(1)
@@ -179,7 +187,7 @@ async def test_the_token_expires_in_redis_when_it_is_no_longer_used(
 
 
 async def test_ages_follow_the_clock_of_redis(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    fleet: TokenFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.issuer.lifetime = 100.0
     for seconds in (0.0, 600.0, -600.0):
@@ -193,7 +201,7 @@ async def test_ages_follow_the_clock_of_redis(
     assert fleet.issuer.logins == 1
 
 
-async def test_a_rejected_key_is_tried_once_for_all(fleet: Fleet) -> None:
+async def test_a_rejected_key_is_tried_once_for_all(fleet: TokenFleet) -> None:
     fleet.issuer.failure = InvalidAPIKeyError("refused", status=401)
     fleet.add(12)
     answers = await asyncio.gather(
@@ -204,7 +212,7 @@ async def test_a_rejected_key_is_tried_once_for_all(fleet: Fleet) -> None:
 
 
 async def test_after_the_backoff_one_process_tries_and_the_others_follow(
-    fleet: Fleet, loop: MovableLoop, server: RedisBox
+    fleet: TokenFleet, loop: MovableLoop, server: RestartableRedis
 ) -> None:
     fleet.issuer.failure = ServerError("failing", status=503)
     one, two = fleet.add(2)
@@ -226,8 +234,8 @@ async def test_after_the_backoff_one_process_tries_and_the_others_follow(
     assert fleet.issuer.logins == 1
 
 
-async def test_after_a_local_failure_the_next_process_tries(fleet: Fleet) -> None:
-    broken = Issuer(failure=ConnectionError("no network here"))
+async def test_after_a_local_failure_the_next_process_tries(fleet: TokenFleet) -> None:
+    broken = FakeLogin(failure=ConnectionError("no network here"))
     (one,) = fleet.add(1, issuer=broken)
     with pytest.raises(ConnectionError):
         await one.get(None)
@@ -235,8 +243,10 @@ async def test_after_a_local_failure_the_next_process_tries(fleet: Fleet) -> Non
     assert (await two.get(None)).value
 
 
-async def test_a_session_closed_during_its_login_releases_the_lock_at_once(fleet: Fleet) -> None:
-    slow = Issuer(takes=30)
+async def test_a_session_closed_during_its_login_releases_the_lock_at_once(
+    fleet: TokenFleet,
+) -> None:
+    slow = FakeLogin(takes=30)
     (one,) = fleet.add(1, issuer=slow)
     waiting = asyncio.create_task(one.get(None))
     await asyncio.sleep(0.1)
@@ -250,7 +260,7 @@ async def test_a_session_closed_during_its_login_releases_the_lock_at_once(fleet
         assert (await other).value
 
 
-async def test_a_slow_login_keeps_the_lock(fleet: Fleet) -> None:
+async def test_a_slow_login_keeps_the_lock(fleet: TokenFleet) -> None:
     fleet.issuer.takes = 1.0
     fleet.add(4, lease=0.3)
     assert len(await fleet.get()) == 1

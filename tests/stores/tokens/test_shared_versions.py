@@ -16,7 +16,7 @@ from tests.stores.tokens.helpers import client_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.stores.tokens.helpers import RedisBox
+    from tests.stores.tokens.helpers import RestartableRedis
 
 LOGIN = "/authenticates"
 PROBE = "/institutions"
@@ -45,7 +45,9 @@ async def read(nex: NexHealth, sandbox: Sandbox) -> None:
     assert len([patient async for patient in here.patients.walk()]) == 3
 
 
-async def test_a_received_token_brings_the_version(new_account: Sandbox, server: RedisBox) -> None:
+async def test_a_received_token_brings_the_version(
+    new_account: Sandbox, server: RestartableRedis
+) -> None:
     sandbox = new_account
     async with made(sandbox, server.url) as first:
         assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
@@ -57,7 +59,7 @@ async def test_a_received_token_brings_the_version(new_account: Sandbox, server:
 
 
 async def test_of_concurrent_starts_one_finds_the_version(
-    new_account: Sandbox, server: RedisBox
+    new_account: Sandbox, server: RestartableRedis
 ) -> None:
     sandbox = new_account
     sandbox.latency = 0.05
@@ -70,7 +72,7 @@ async def test_of_concurrent_starts_one_finds_the_version(
     assert seen(sandbox) == [(LOGIN, "v2"), (LOGIN, "v3.0.0")]
 
 
-async def test_the_version_of_an_old_account_is_shared_too(server: RedisBox) -> None:
+async def test_the_version_of_an_old_account_is_shared_too(server: RestartableRedis) -> None:
     async with Sandbox(patients=3, versions={"v2"}) as sandbox, made(sandbox, server.url):
         async with made(sandbox, server.url) as second:
             assert second.version == "v2"
@@ -79,7 +81,7 @@ async def test_the_version_of_an_old_account_is_shared_too(server: RedisBox) -> 
 
 
 async def test_a_version_found_later_is_shared_with_the_next_token(
-    new_account: Sandbox, server: RedisBox
+    new_account: Sandbox, server: RestartableRedis
 ) -> None:
     """A login in v2 may succeed although reads are refused: the others then find out too."""
     sandbox = new_account
@@ -100,7 +102,7 @@ async def test_a_version_found_later_is_shared_with_the_next_token(
 
 @pytest.mark.parametrize("pinned", ["v2", "v3"])
 async def test_a_token_of_a_pinned_session_causes_one_probe(
-    server: RedisBox, pinned: Literal["v2", "v3"]
+    server: RestartableRedis, pinned: Literal["v2", "v3"]
 ) -> None:
     async with Sandbox(patients=3, versions={pinned}) as sandbox:
         async with made(sandbox, server.url, version=pinned) as first:
@@ -117,7 +119,7 @@ async def test_a_token_of_a_pinned_session_causes_one_probe(
     "version", ["v1", "v4", "v3.0.0\r\nX: 1", "v2 v3.0.0", "", "x" * 1000, "V2", " "]
 )
 async def test_an_invalid_version_is_ignored_and_the_token_used(
-    server: RedisBox, version: str
+    server: RestartableRedis, version: str
 ) -> None:
     async with (
         Sandbox(patients=3) as sandbox,
@@ -143,7 +145,7 @@ async def test_an_invalid_version_is_ignored_and_the_token_used(
 
 
 async def test_an_encrypted_version_cannot_be_read_in_redis(
-    new_account: Sandbox, server: RedisBox
+    new_account: Sandbox, server: RestartableRedis
 ) -> None:
     async with made(new_account, server.url), client_of(server.url) as client:
         for key in await client.keys("*"):
@@ -152,7 +154,7 @@ async def test_an_encrypted_version_cannot_be_read_in_redis(
             assert b"v3.0.0" not in repr(stored).encode()
 
 
-async def test_a_rejected_version_is_not_shared_as_a_failure(server: RedisBox) -> None:
+async def test_a_rejected_version_is_not_shared_as_a_failure(server: RestartableRedis) -> None:
     async with Sandbox(versions={"v3"}) as sandbox, client_of(server.url) as client:
         async with made(sandbox, server.url):
             assert seen(sandbox)[0] == (LOGIN, "v2")
@@ -161,7 +163,7 @@ async def test_a_rejected_version_is_not_shared_as_a_failure(server: RedisBox) -
 
 
 async def test_a_rejected_key_is_still_shared_with_all(
-    new_account: Sandbox, server: RedisBox
+    new_account: Sandbox, server: RestartableRedis
 ) -> None:
     sandbox = new_account
     for _ in range(2):
@@ -171,7 +173,7 @@ async def test_a_rejected_key_is_still_shared_with_all(
 
 
 async def test_an_account_without_any_version_is_not_shared_in_redis(
-    server: RedisBox,
+    server: RestartableRedis,
 ) -> None:
     refusal = b'{"code": false, "error": ["This API version is no longer supported"]}'
     async with Sandbox() as sandbox, client_of(server.url) as client:

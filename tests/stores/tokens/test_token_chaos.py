@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from nexhealth_async._client.token_manager import TokenManager
-    from tests.stores.tokens.helpers import Fleet, Line, RedisBox
+    from tests.stores.tokens.helpers import CuttableNetwork, RestartableRedis, TokenFleet
 
 
-def numbers(fleet: Fleet) -> set[int]:
+def numbers(fleet: TokenFleet) -> set[int]:
     return {0 if keeper.held is None else keeper.held.shared for keeper in fleet.keepers}
 
 
@@ -29,7 +29,7 @@ async def timed(work: Awaitable[object]) -> float:
     return time.monotonic() - before
 
 
-async def together(fleet: Fleet) -> None:
+async def together(fleet: TokenFleet) -> None:
     """Wait until all hold the same, shared token again."""
     async with asyncio.timeout(15):
         while len(numbers(fleet)) != 1 or 0 in numbers(fleet):
@@ -37,7 +37,7 @@ async def together(fleet: Fleet) -> None:
 
 
 async def test_without_redis_from_the_start_each_process_logs_in(
-    fleet: Fleet, server: RedisBox, caplog: pytest.LogCaptureFixture
+    fleet: TokenFleet, server: RestartableRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.kill()
     fleet.add(5)
@@ -48,7 +48,9 @@ async def test_without_redis_from_the_start_each_process_logs_in(
     assert "redis.sock" not in caplog.text
 
 
-async def test_an_emptied_redis_gets_the_existing_token(fleet: Fleet, server: RedisBox) -> None:
+async def test_an_emptied_redis_gets_the_existing_token(
+    fleet: TokenFleet, server: RestartableRedis
+) -> None:
     fleet.add(8)
     await fleet.get()
     await fleet.listening()
@@ -68,7 +70,7 @@ async def test_an_emptied_redis_gets_the_existing_token(fleet: Fleet, server: Re
 
 
 async def test_state_read_before_a_login_is_discarded_after_it(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    fleet: TokenFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the token would be shared again under a number that nobody else has."""
     look, told = TokenDesk.look, asyncio.Event()
@@ -92,7 +94,7 @@ async def test_state_read_before_a_login_is_discarded_after_it(
 
 
 async def test_separate_logins_are_merged_without_a_stampede(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
     server.kill()
     fleet.add(8)
@@ -108,7 +110,7 @@ async def test_separate_logins_are_merged_without_a_stampede(
 
 
 async def test_an_outage_shorter_than_the_renewal_margin_costs_no_login(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
     fleet.issuer.lifetime = 10.0  # due after 8 seconds; at the earliest alone after 8.45
     fleet.add(6)
@@ -130,7 +132,9 @@ async def test_an_outage_shorter_than_the_renewal_margin_costs_no_login(
     assert fleet.issuer.logins == 1
 
 
-async def test_a_401_without_redis_causes_a_local_login(fleet: Fleet, server: RedisBox) -> None:
+async def test_a_401_without_redis_causes_a_local_login(
+    fleet: TokenFleet, server: RestartableRedis
+) -> None:
     (one,) = fleet.add(1)
     await one.get(None)
     await fleet.listening()
@@ -140,7 +144,7 @@ async def test_a_401_without_redis_causes_a_local_login(fleet: Fleet, server: Re
 
 
 async def test_a_hanging_redis_delays_nobody_longer_than_one_command(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
     fleet.add(6)
     await fleet.get()
@@ -155,7 +159,7 @@ async def test_a_hanging_redis_delays_nobody_longer_than_one_command(
     assert fleet.issuer.logins == 4
 
 
-async def test_a_cut_connection_is_reestablished(fleet: Fleet, line: Line) -> None:
+async def test_a_cut_connection_is_reestablished(fleet: TokenFleet, line: CuttableNetwork) -> None:
     near = fleet.add(3)
     far = fleet.add(3, url=line.url)
     (dead,) = await fleet.get()
@@ -169,7 +173,7 @@ async def test_a_cut_connection_is_reestablished(fleet: Fleet, line: Line) -> No
     assert fleet.issuer.logins == 2
 
 
-async def test_a_silent_connection_is_detected(fleet: Fleet, line: Line) -> None:
+async def test_a_silent_connection_is_detected(fleet: TokenFleet, line: CuttableNetwork) -> None:
     near = fleet.add(2)
     far = fleet.add(2, url=line.url)
     (dead,) = await fleet.get()
@@ -188,7 +192,7 @@ async def test_a_silent_connection_is_detected(fleet: Fleet, line: Line) -> None
 
 
 async def test_a_process_killed_in_its_login_delays_the_others_by_the_lease(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
     async with client_of(server.url) as client:
         (one,) = fleet.add(1, lease=1.0)
@@ -202,7 +206,7 @@ async def test_a_process_killed_in_its_login_delays_the_others_by_the_lease(
 
 
 async def test_a_process_that_overslept_its_lease_stores_nothing(
-    fleet: Fleet, server: RedisBox
+    fleet: TokenFleet, server: RestartableRedis
 ) -> None:
     fleet.issuer.takes = 0.6
     (one,) = fleet.add(1)
@@ -222,7 +226,7 @@ async def test_a_process_that_overslept_its_lease_stores_nothing(
     assert fleet.issuer.logins == 2
 
 
-async def test_a_read_only_redis_blocks_nobody(fleet: Fleet, server: RedisBox) -> None:
+async def test_a_read_only_redis_blocks_nobody(fleet: TokenFleet, server: RestartableRedis) -> None:
     async with client_of(server.url) as client:
         await client.config_set("maxmemory", "1")
         fleet.add(3)
@@ -233,7 +237,9 @@ async def test_a_read_only_redis_blocks_nobody(fleet: Fleet, server: RedisBox) -
     assert fleet.issuer.logins == 3
 
 
-async def test_flushed_scripts_are_loaded_again(fleet: Fleet, server: RedisBox) -> None:
+async def test_flushed_scripts_are_loaded_again(
+    fleet: TokenFleet, server: RestartableRedis
+) -> None:
     fleet.add(2)
     await fleet.get()
     async with client_of(server.url) as client:

@@ -15,12 +15,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nexhealth_async.sandbox import Sandbox
-from tests.stores.tokens.helpers import client_of, redis_box
+from tests.stores.tokens.helpers import client_of, restartable_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from tests.stores.tokens.helpers import RedisBox
+    from tests.stores.tokens.helpers import RestartableRedis
 
 LIFETIME = 5.0
 PROCESSES, TASKS = 12, 20
@@ -49,7 +49,7 @@ async def run_sandbox(lifetime: float) -> AsyncGenerator[Sandbox]:
 
 @asynccontextmanager
 async def members(
-    sandbox: Sandbox, redis: RedisBox, count: int, **order: Any
+    sandbox: Sandbox, redis: RestartableRedis, count: int, **order: Any
 ) -> AsyncGenerator[list[asyncio.subprocess.Process]]:
     """Start processes that wait for a line; all are stopped in the end."""
     made: list[asyncio.subprocess.Process] = []
@@ -91,7 +91,7 @@ async def report(one: asyncio.subprocess.Process) -> dict[str, Any]:
     return found
 
 
-async def notices(redis: RedisBox, heard: list[tuple[float, str]]) -> None:
+async def notices(redis: RestartableRedis, heard: list[tuple[float, str]]) -> None:
     """Record the notices that the fleet received, with their times."""
     async with client_of(redis.url) as client, client.pubsub() as line:
         await line.psubscribe("*")
@@ -108,7 +108,7 @@ def refusals(sandbox: Sandbox) -> list[float]:
 async def run_fleet(seconds: float) -> dict[str, Any]:
     """Let the fleet work; revoke its token twice; return the observations."""
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(redis_box())
+        redis = await stack.enter_async_context(restartable_redis())
         sandbox = await stack.enter_async_context(run_sandbox(LIFETIME))
         heard: list[tuple[float, str]] = []
         ear = asyncio.create_task(notices(redis, heard))
@@ -166,7 +166,7 @@ async def test_twelve_processes_log_in_once_for_each_generation() -> None:
 
 
 async def test_one_process_finds_the_version_for_all() -> None:
-    async with redis_box() as redis, Sandbox(versions={"v3"}) as sandbox:
+    async with restartable_redis() as redis, Sandbox(versions={"v3"}) as sandbox:
         order = {"options": {"version": "auto"}, "tasks": 2, "seconds": 0.5, "pause": 0.1}
         async with members(sandbox, redis, 3, **order) as processes:
             await begin(processes)
@@ -180,7 +180,7 @@ async def test_one_process_finds_the_version_for_all() -> None:
 
 
 async def test_a_process_killed_with_the_lock_delays_the_others_by_the_lease() -> None:
-    async with redis_box() as redis, run_sandbox(600.0) as sandbox:
+    async with restartable_redis() as redis, run_sandbox(600.0) as sandbox:
         async with (
             client_of(redis.url) as client,
             members(sandbox, redis, 1, tasks=1) as first,
