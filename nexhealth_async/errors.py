@@ -41,11 +41,11 @@
     ├── InvalidWebhookError                   the body of a webhook that is no event
     ├── IgnoredFilterError                    the server ignored a filter
     ├── DriftError                            the list changed too much to be shown complete
-    ├── StalledCursorError                    the server names more records but no way to get them
+    ├── StalledCursorError                    the server says more exist but not how to get them
     ├── PartialPullError                      some shards of a pull were not read to their end
     └── TargetError                           the target of a copy cannot be used
 
-    NexHealthWarning                          what the library or the server reports; nothing is lost
+    NexHealthWarning                          what the library or the server reports
 
 The text of an error names the operation, the status and the number of attempts, and says what to
 do next. It never holds a body, a query value, a credential or personal data; the body of a refusal

@@ -251,6 +251,6 @@ async def test_nested_resources_and_similar_names_are_suggested() -> None:
         ("pull", "patients.alerts", "--to", "out/", "--sandbox"),
         ("pull", "chargs", "--to", "out/", "--sandbox"),
     )
-    assert below.err.endswith("in Python, call patients.alerts.walk for each patient you need.\n")
+    assert below.err.endswith("in Python, call patients.alerts.walk for each patient.\n")
     assert "did you mean charges?" in meant.err
     assert (below.status, meant.status) == (2, 2)

@@ -358,7 +358,7 @@ def test_the_errors_named_exist() -> None:
 
 def test_the_stores_named_exist() -> None:
     named = {re.findall(r"`(\w+)", row[0])[0] for row in rows("Duplicates")}
-    assert named == {name for name in stores.__all__ if name.endswith(("Seen", "Queue"))}
+    assert named == {name for name in stores.__all__ if name.endswith(("Seen", "SqliteQueue"))}
 
 
 def test_the_schedule_matches_the_sandbox() -> None:

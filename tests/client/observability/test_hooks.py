@@ -310,7 +310,7 @@ async def test_an_error_in_a_hook_has_no_effect_and_is_logged_once_without_its_t
     assert len(notes.calls) == 3
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == 2
-    assert all("the hook _Broken raised RuntimeError" in text for text in texts)
+    assert all("the hook _RaisingHook raised RuntimeError" in text for text in texts)
     assert SENTINEL not in caplog.text
 
 
