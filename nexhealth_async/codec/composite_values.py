@@ -83,7 +83,7 @@ _EXPECTED: Final[dict[object, str]] = {
     str: "text",
     int: "a whole number",
     float: "a number",
-    bool: "yes or no",
+    bool: "true or false",
     datetime: "a date-time",
     date: "a date",
     Decimal: "an amount of money",
@@ -104,7 +104,7 @@ def apply_reader(reader: Reader, kind: object, value: object) -> Outcome:
     except ValueRejectedError as error:
         result, path, expected = None, error.path, error.expected
     except RecursionError:
-        result, expected = None, "less deep nesting"
+        result, expected = None, "fewer nested levels"
     if expected:
         return undecodable_error(kind, path, expected, _id_of(value))
     return result, tuple(repairs)

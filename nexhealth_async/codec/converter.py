@@ -211,6 +211,6 @@ def _parse(data: Data) -> tuple[object, str]:
     try:
         return _PARSER.decode(data), ""
     except RecursionError:
-        return None, "less deep nesting"
+        return None, "fewer nested levels"
     except (ValueError, ArithmeticError):  # includes invalid UTF-8 and numbers out of range
         return None, "JSON"

@@ -169,7 +169,7 @@ def read_strict_bool(value: object, repairs: list[str]) -> bool:
             return _add_repair(word == "true", repairs)
     elif isinstance(value, int) and value in {0, 1}:
         return _add_repair(value == 1, repairs)
-    raise ValueRejectedError("yes or no")
+    raise ValueRejectedError("true or false")
 
 
 def read_decimal(value: object, repairs: list[str]) -> Decimal:  # noqa: ARG001 - a reader takes both

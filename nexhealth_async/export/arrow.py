@@ -168,7 +168,7 @@ async def tables_of(batches: AsyncIterable[Batch], *, pull: str = "") -> dict[st
 def _model_of(walk: Walk[T]) -> type:
     name = walk.endpoint.model
     if name is None:
-        raise UsageError("this walk returns no models; choose one that does")
+        raise UsageError("this walk returns no models; use a walk that returns models")
     return model_of(name)
 
 

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
-from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of, is_exact_decimal
+from nexhealth_async.export.columns import ColumnKind, FieldColumn, fields_of, quantize_amount
 from nexhealth_async.export.pyarrow_types import arrow, min_and_max
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def money_array(values: Sequence[MoneyValue | None]) -> Array:
     if not all(value is None or value.amount.is_finite() for value in values):
         raise ValueError(ColumnKind.MONEY.value)
     # An amount such as 1e-999999999 would crash the process in pyarrow.
-    amounts = [None if value is None else is_exact_decimal(value.amount) for value in values]
+    amounts = [None if value is None else quantize_amount(value.amount) for value in values]
     currencies = [None if value is None else value.currency for value in values]
     return pa.StructArray.from_arrays(
         [pa.array(amounts, amount.type), pa.array(currencies, currency.type)],

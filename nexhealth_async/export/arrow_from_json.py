@@ -126,9 +126,8 @@ def _build(
     strict: StrictReader, records: Sequence[Raw], rows: Sequence[tuple[object, ...]]
 ) -> Generator[None, None, FastArrays]:
     model, size = strict.model, len(rows)
-    sent = dict(
-        zip(strict.names, zip(*rows, strict=True), strict=False)
-    )  # the other fields come last
+    # The fields that the model lacks come last.
+    sent = dict(zip(strict.names, zip(*rows, strict=True), strict=False))
     arrays: list[Array] = []
     yield
     for column in fields_of(model):

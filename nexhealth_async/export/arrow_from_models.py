@@ -57,8 +57,8 @@ def arrays_of(
     repaired: Collection[object],
 ) -> list[Array]:
     """Return the columns of a model's fields, then `_extra`."""
-    taken = _field_values(model, records)
-    sent, irregular = _sent_fields(model, taken, raw)
+    field_values = _field_values(model, records)
+    sent, irregular = _sent_fields(model, field_values, raw)
     if repaired:
         irregular |= {
             at for at, record in enumerate(records) if getattr(record, "id", None) in repaired
@@ -66,7 +66,8 @@ def arrays_of(
     builder = _ArrayBuilder()
     rows = range(len(records))
     arrays = [
-        builder.build(column, values, sent.get(column.name), rows) for column, values in taken
+        builder.build(column, values, sent.get(column.name), rows)
+        for column, values in field_values
     ]
     return [*arrays, builder.extra_fields(model, records, raw, irregular)]
 
@@ -82,14 +83,14 @@ def _sent_fields(
         column.name for column, values in field_values if values is not None and column.has_json
     )
     outline = outline_struct(model)
-    kept = list[object]()
+    outlines = list[object]()
     for at, data in enumerate(raw):
         try:
-            kept.append(outline(data))
+            outlines.append(outline(data))
         except NATIVE_ERRORS:
             irregular.add(at)
-            kept.append(_SentFields(fields_in(data)) if names else None)
-    return {name: list(map(attrgetter(name), kept)) for name in names}, irregular
+            outlines.append(_SentFields(fields_in(data)) if names else None)
+    return {name: list(map(attrgetter(name), outlines)) for name in names}, irregular
 
 
 @frozen
@@ -127,8 +128,8 @@ def _field_values(model: type, records: Sequence[object]) -> _FieldValues:
     if not records or not names:
         return [(column, None) for column in columns]
     # One tuple per record would cost more in the garbage collector than everything else here.
-    taken = {name: list(map(attrgetter(name), records)) for name in names}
-    return [(column, taken.get(column.name)) for column in columns]
+    values_by_name = {name: list(map(attrgetter(name), records)) for name in names}
+    return [(column, values_by_name.get(column.name)) for column in columns]
 
 
 @cache
@@ -165,11 +166,11 @@ class _ArrayBuilder:
             return self._convert(column, values, sent, rows)
         except UNREPRESENTABLE:
             check = check_of(column)
-            kept = [
+            valid = [
                 self._keep_if_valid(column, check, value, row)
                 for value, row in zip(values, rows, strict=True)
             ]
-            return self._convert(column, kept, sent, rows)
+            return self._convert(column, valid, sent, rows)
 
     def _keep_if_valid(self, column: FieldColumn, check: Check, value: object, row: int) -> object:
         if value is None or column.kind is ColumnKind.JSON:
@@ -207,8 +208,8 @@ class _ArrayBuilder:
         blank, mask = model(), null_mask(values)
         full = values if mask is None else [value or blank for value in values]
         arrays = [
-            self._build_checked(part, taken, _parts_sent(part, sent), rows)
-            for part, taken in _field_values(model, full)
+            self._build_checked(part, part_values, _parts_sent(part, sent), rows)
+            for part, part_values in _field_values(model, full)
         ]
         return pa.StructArray.from_arrays(arrays, fields=struct_fields(model), mask=mask)
 
@@ -238,10 +239,10 @@ class _ArrayBuilder:
         texts: list[str | None] = [None] * len(records)
         for at in unrepresentable.union(self.unrepresentable):
             record, fields = records[at], {} if raw is None else fields_in(raw[at])
-            left = find_extra_fields(known, record, fields)
+            extra = find_extra_fields(known, record, fields)
             for name in self.unrepresentable.get(at, ()):
-                left[name] = fields[name] if name in fields else json_of(getattr(record, name))
-            texts[at] = extra_json(left)
+                extra[name] = fields[name] if name in fields else json_of(getattr(record, name))
+            texts[at] = extra_json(extra)
         return arrow().array(texts, type_of(EXTRA))
 
 

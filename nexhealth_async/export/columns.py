@@ -43,7 +43,7 @@ __all__ = [
     "check_of",
     "columns_of",
     "fields_of",
-    "is_exact_decimal",
+    "quantize_amount",
 ]
 
 
@@ -53,11 +53,11 @@ Check: TypeAlias = "Callable[[object], bool]"
 class ColumnKind(Enum):
     """The type of a column's values."""
 
-    INTEGER = "whole number of 64 bits"
+    INTEGER = "integer of 64 bits"
     FLOAT = "number"
-    BOOLEAN = "yes or no"
+    BOOLEAN = "true or false"
     TEXT = "text"
-    TIMESTAMP = "moment in UTC, to the microsecond"
+    TIMESTAMP = "timestamp in UTC, to the microsecond"
     DATE = "day"
     MONEY = "exact amount and currency"
     LIST = "list"
@@ -151,9 +151,8 @@ def _column(name: str, declared: object) -> FieldColumn:
             return FieldColumn(name=name, kind=ColumnKind.LIST, element=element)
     parts = [part for part in get_args(kind) if part is not NoneType]
     if set(parts) == {int, str} and name.endswith("_id"):
-        return FieldColumn(
-            name=name, kind=ColumnKind.INTEGER
-        )  # as the referenced ids; text goes to _extra
+        # The type of the referenced ids; text goes to _extra.
+        return FieldColumn(name=name, kind=ColumnKind.INTEGER)
     if set(parts) == {int, str}:
         return FieldColumn(name=name, kind=ColumnKind.TEXT, mixed=True)
     lists = [part for part in parts if get_origin(part) is tuple]
@@ -179,7 +178,7 @@ def check_of(column: FieldColumn) -> Check:
     return _CHECKS[column.kind]
 
 
-def is_exact_decimal(amount: Decimal) -> Decimal:
+def quantize_amount(amount: Decimal) -> Decimal:
     """Return an amount with four decimals, as columns hold it.
 
     Raises:
@@ -228,11 +227,8 @@ def _is_money(value: object) -> bool:
     if not isinstance(value, models.Money):
         return False
     try:
-        is_exact_decimal(value.amount)
-    except (
-        ArithmeticError,
-        AttributeError,
-    ):  # too many digits, or a user's hook returned another type
+        quantize_amount(value.amount)
+    except (ArithmeticError, AttributeError):  # too many digits, or a value of a user's hook
         return False
     return _is_text(value.currency)
 

@@ -14,16 +14,16 @@ __all__ = [
     "ADD_ORIGIN",
     "ADD_PULL",
     "ADD_SHARD",
-    "FINISH",
-    "FORGET_GROUPS",
-    "FORGET_SHARDS",
-    "KEEP_GROUP",
-    "KEEP_ORIGIN",
-    "KEEP_STATE",
+    "DELETE_GROUPS",
+    "DELETE_SHARDS",
+    "FINISH_PULL",
     "READ_GROUPS",
     "READ_PULL",
     "READ_SHARDS",
     "STATE_TABLES",
+    "UPDATE_GROUP",
+    "UPDATE_ORIGIN",
+    "UPDATE_STATE",
     "any_row",
     "delete_all",
     "delete_unseen",
@@ -53,14 +53,14 @@ READ_PULL: Final = (
 )
 ADD_ORIGIN: Final = "alter table _nexhealth_pulls add column origin text"
 """Add a column that tables of an earlier release lack."""
-KEEP_ORIGIN: Final = "update _nexhealth_pulls set origin = $2 where id = $1"
+UPDATE_ORIGIN: Final = "update _nexhealth_pulls set origin = $2 where id = $1"
 READ_SHARDS: Final = "select shard, state from _nexhealth_shards where pull = $1 order by number"
 READ_GROUPS: Final = (
     "select resource, subdomain, cast(watermark as text), cast(compared as text) "
     "from _nexhealth_groups"
 )
 
-FORGET_SHARDS: Final = "delete from _nexhealth_shards"
+DELETE_SHARDS: Final = "delete from _nexhealth_shards"
 ADD_PULL: Final = (
     "insert into _nexhealth_pulls (number, id, started, options, finished, origin) "
     "select coalesce(max(number), 0) + 1, cast($1 as text), "
@@ -69,18 +69,18 @@ ADD_PULL: Final = (
 )
 ADD_SHARD: Final = "insert into _nexhealth_shards values ($1, $2, $3, $4, $5, $6, $7, $8)"
 
-KEEP_STATE: Final = (
+UPDATE_STATE: Final = (
     "update _nexhealth_shards set status = $3, records = $4, error = $5, state = $6 "
     "where pull = $1 and number = $2"
 )
-FORGET_GROUPS: Final = "delete from _nexhealth_groups"
-FINISH: Final = "update _nexhealth_pulls set finished = true where id = $1"
+DELETE_GROUPS: Final = "delete from _nexhealth_groups"
+FINISH_PULL: Final = "update _nexhealth_pulls set finished = true where id = $1"
 
 ADD_GROUP: Final = (
     "insert into _nexhealth_groups (resource, subdomain) select cast($1 as text), cast($2 as text) "
     "where not exists (select 1 from _nexhealth_groups where resource = $1 and subdomain = $2)"
 )
-KEEP_GROUP: Final = (
+UPDATE_GROUP: Final = (
     "update _nexhealth_groups set watermark = cast($3 as timestamptz), "
     "compared = coalesce(cast($4 as timestamptz), compared) "
     "where resource = $1 and subdomain = $2"

@@ -72,17 +72,17 @@ def flag_rejected(table: ArrowTable, *, rejected: bool = False) -> ArrowTable:
 class RejectedTables:
     """Rejected records of one resource during a run."""
 
-    def __init__(self, about: ResourceFacts, kept: SavedRejected, *, run: str, mark: Mark) -> None:
+    def __init__(self, about: ResourceFacts, saved: SavedRejected, *, run: str, mark: Mark) -> None:
         self._about = about
         self._run = run
         self._mark = mark
-        self._kept = {place: self._entry(place, value) for place, value in kept.items()}
-        self._pending = dict(self._kept)
+        self._entries = {key: self._entry(key, value) for key, value in saved.items()}
+        self._pending = dict(self._entries)
 
     @property
     def needs_whole_lists(self) -> bool:
         """True if a rejected record can only be read again with its whole list."""
-        return not all(is_fetchable(entry, self._about.version) for entry in self._kept.values())
+        return not all(is_fetchable(entry, self._about.version) for entry in self._entries.values())
 
     def rejected_due(self, shards: Iterable[Shard]) -> RetryPlan:
         """Plan what to do about earlier rejected records that this run has not read.
@@ -101,12 +101,12 @@ class RejectedTables:
     def state(self) -> SavedRejected:
         """Return the state for the next run."""
         return {
-            place: [
+            key: [
                 None if entry.record_id is None else str(entry.record_id),
                 entry.shard,
                 entry.first_pull,
             ]
-            for place, entry in self._kept.items()
+            for key, entry in self._entries.items()
         }
 
     def items(self, batch: Batch) -> Iterator[object]:
@@ -117,7 +117,7 @@ class RejectedTables:
             readable = [
                 entry
                 for key in keys
-                if (entry := self._pending.pop(_place(practice, key), None)) is not None
+                if (entry := self._pending.pop(_state_key(practice, key), None)) is not None
             ]
             yield from self.readable_entries(readable)
         if batch.refused:
@@ -127,7 +127,7 @@ class RejectedTables:
         """Yield the tables to load for records that were fetched by id."""
         for record in records:
             entry = record.entry
-            self._pending.pop(_place(entry.subdomain or "", entry.key), None)
+            self._pending.pop(_state_key(entry.subdomain or "", entry.key), None)
             batch = record.batch(
                 Shard(
                     resource=entry.resource,
@@ -150,7 +150,7 @@ class RejectedTables:
         rows: list[tuple[object, ...]] = []
         for entry in entries:
             practice = entry.subdomain or ""
-            self._kept.pop(_place(practice, entry.key), None)
+            self._entries.pop(_state_key(practice, entry.key), None)
             rows.append(
                 (
                     entry.resource,
@@ -173,11 +173,13 @@ class RejectedTables:
         rows: list[tuple[object, ...]] = []
         by_key = {key_of(record): record for record in batch.refused}
         for key, row in zip(rejected.keys, rejected.rows, strict=True):
-            place = _place(practice, key)
-            self._pending.pop(place, None)
-            earlier = self._kept.get(place)
+            state_key = _state_key(practice, key)
+            self._pending.pop(state_key, None)
+            earlier = self._entries.get(state_key)
             first = self._run if earlier is None else earlier.first_pull
-            self._kept[place] = entry_of(batch.shard, by_key[key], pull=self._run, first_pull=first)
+            self._entries[state_key] = entry_of(
+                batch.shard, by_key[key], pull=self._run, first_pull=first
+            )
             rows.append((*row[:-2], first, self._run))
         yield self._table(rows, readable=False)
         if rejected.ids:
@@ -199,8 +201,8 @@ class RejectedTables:
         table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
         return self._mark.with_hints(table, self._mark.make_hints(**_HINTS), True)
 
-    def _entry(self, place: str, value: list[str | None]) -> RejectedEntry:
-        practice, _, key = place.partition("/")
+    def _entry(self, state_key: str, value: list[str | None]) -> RejectedEntry:
+        practice, _, key = state_key.partition("/")
         id, shard, first = value
         resource = self._about.resource
         return RejectedEntry(
@@ -216,5 +218,5 @@ class RejectedTables:
         )
 
 
-def _place(practice: str, key: str) -> str:
+def _state_key(practice: str, key: str) -> str:
     return f"{practice}/{key}"

@@ -294,7 +294,7 @@ class DuckDBTarget:
                 self._mode = self._file.stat().st_mode & 0o777
             self._transact(duckdb_sql.make_state_tables)
             self._transact(rejected.make_table)
-            self._has_rejected = self._transact(rejected.any_kept)
+            self._has_rejected = self._transact(rejected.has_rejected)
         except BaseException:
             self._close()
             raise

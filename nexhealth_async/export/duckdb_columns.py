@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from nexhealth_async.export.columns import ColumnKind, FieldColumn, columns_of
 from nexhealth_async.export.common_sql import quote_identifier
-from nexhealth_async.export.state_tables import wrong_type
+from nexhealth_async.export.state_tables import wrong_type_error
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
@@ -68,7 +68,7 @@ def changes(
             continue
         wide = widen_type(current[name], parse(text))
         if wide is None:
-            raise wrong_type(table, name, str(current[name]), text)
+            raise wrong_type_error(table, name, str(current[name]), text)
         if str(parse(wide)) != str(current[name]):
             statements.append(f"{alter} alter column {quote_identifier(name)} set data type {wide}")
     return statements

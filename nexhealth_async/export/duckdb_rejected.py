@@ -11,7 +11,7 @@ from nexhealth_async.export import rejected_table as sql
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["any_kept", "clear", "forget", "make_table", "read", "reject", "release"]
+__all__ = ["clear", "forget", "has_rejected", "make_table", "read", "reject", "release"]
 
 _LISTS: Final = ", ".join(f"unnest(${at}) as {name}" for at, name in enumerate(sql.NAMES, 1))
 _JSON: Final = "coalesce(try_cast(record as json), to_json(record)) as record"
@@ -33,7 +33,7 @@ def clear(db: DuckDBPyConnection) -> None:
     db.execute("delete from _rejected")
 
 
-def any_kept(db: DuckDBPyConnection) -> bool:
+def has_rejected(db: DuckDBPyConnection) -> bool:
     """Return True if there are rejected records."""
     return db.execute("select 1 from _rejected limit 1").fetchone() is not None
 
@@ -67,4 +67,4 @@ def read(db: DuckDBPyConnection) -> list[RejectedEntry]:
 def forget(db: DuckDBPyConnection, entries: Sequence[RejectedEntry]) -> None:
     """Remove rejected records."""
     if entries:
-        db.executemany(sql.FORGET, sql.forget_rows(entries))
+        db.executemany(sql.DELETE_REJECTED, sql.delete_arguments(entries))

@@ -125,7 +125,7 @@ def _select_column(name: str, kind: str) -> str:
 
 def begin(db: DuckDBPyConnection, progress: Progress) -> None:
     """Store the plan of a pull, and delete the shards of the last one."""
-    db.execute(sql.FORGET_SHARDS)
+    db.execute(sql.DELETE_SHARDS)
     db.execute(sql.ADD_PULL, pull_row(progress))
     rows = shard_rows(progress)
     if rows:
@@ -148,7 +148,7 @@ def holds_records(db: DuckDBPyConnection) -> bool:
 
 def save_origin(db: DuckDBPyConnection, pull: str, origin: Origin) -> None:
     """Store another origin with a pull."""
-    db.execute(sql.KEEP_ORIGIN, (pull, origin_to_json(origin)))
+    db.execute(sql.UPDATE_ORIGIN, (pull, origin_to_json(origin)))
 
 
 def clear_tables(db: DuckDBPyConnection) -> None:
@@ -156,7 +156,7 @@ def clear_tables(db: DuckDBPyConnection) -> None:
     for table in _tables(db):
         db.execute(sql.delete_all(table))
     rejected.clear(db)
-    db.execute(sql.FORGET_GROUPS)
+    db.execute(sql.DELETE_GROUPS)
 
 
 def _tables(db: DuckDBPyConnection) -> list[str]:
@@ -171,7 +171,7 @@ def groups(db: DuckDBPyConnection) -> dict[Group, GroupState]:
 
 def save_state(db: DuckDBPyConnection, key: tuple[str, int], state: ShardState | None) -> None:
     """Store the state of a shard; None means that it has not begun."""
-    db.execute(sql.KEEP_STATE, (*key, *state_row(state)))
+    db.execute(sql.UPDATE_STATE, (*key, *state_row(state)))
 
 
 def rewind(db: DuckDBPyConnection, shard: Shard, key: tuple[str, int]) -> None:
@@ -206,10 +206,10 @@ def complete(
         found = db.execute(sql.delete_unseen(table, key[1]), (key[1], pull.id)).fetchone()
         deleted = int(found[0]) if found and keyed else 0
     db.execute(sql.ADD_GROUP, key)
-    db.execute(sql.KEEP_GROUP, (*key, watermark, pull.started if whole else None))
+    db.execute(sql.UPDATE_GROUP, (*key, watermark, pull.started if whole else None))
     return deleted
 
 
 def finish(db: DuckDBPyConnection, pull: str) -> None:
     """Store that a pull has ended."""
-    db.execute(sql.FINISH, (pull,))
+    db.execute(sql.FINISH_PULL, (pull,))

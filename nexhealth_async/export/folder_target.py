@@ -495,9 +495,9 @@ def _check(checkpoint: _FolderCheckpoint) -> None:
 
 def stem_of(shard: Shard) -> str:
     """Return the stem of a shard's file names, such as ``331107_2026-01-01..2027-01-01``."""
-    place = "all" if shard.location_id is None else str(shard.location_id)
+    location = "all" if shard.location_id is None else str(shard.location_id)
     window = (f"{shard.window[0][:10]}..{shard.window[1][:10]}",) if shard.window else ()
-    return "_".join((place, *window, *(("sweep",) if shard.sweep else ())))
+    return "_".join((location, *window, *(("sweep",) if shard.sweep else ())))
 
 
 def directory_of(folder: Path, shard: Shard, prefix: str) -> Path:

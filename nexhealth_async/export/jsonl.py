@@ -197,9 +197,9 @@ def _append(path: Path, content: bytes, size: int) -> int:
             raise TargetError(
                 f"{path.name} was changed by another program; start over in another directory"
             )
-        left = memoryview(content)
-        while left:
-            left = left[os.write(handle, left) :]
+        remaining = memoryview(content)
+        while remaining:
+            remaining = remaining[os.write(handle, remaining) :]
     finally:
         os.close(handle)
     return size + len(content)

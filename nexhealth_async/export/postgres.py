@@ -101,14 +101,14 @@ class PostgresTarget:
     @strip_traceback
     async def load(self) -> Progress | None:
         """Return the last pull, finished or not; None if there is none."""
-        progress = await self._link.transact(postgres_sql.load)
+        progress = await self._link.transact(postgres_sql.load_progress)
         self._plan = None if progress is None else ExportPlan.of(progress)
         return progress
 
     @strip_traceback
     async def inspect(self) -> Progress | None:
         """Return the last pull, finished or not; None if there is none."""
-        return await self._link.transact(postgres_sql.load)
+        return await self._link.transact(postgres_sql.load_progress)
 
     @strip_traceback
     async def holds_records(self) -> bool:
@@ -118,7 +118,7 @@ class PostgresTarget:
     @strip_traceback
     async def save_origin(self, origin: Origin) -> None:
         """Replace the origin stored with the last pull."""
-        last = await self._link.transact(postgres_sql.load_without_shards)
+        last = await self._link.transact(postgres_sql.load_progress_without_shards)
         if last is not None:
             await self._link.transact(lambda db: postgres_sql.save_origin(db, last.id, origin))
 
@@ -145,7 +145,7 @@ class PostgresTarget:
             if clear:
                 await postgres_sql.clear_tables(db)
             for resource, model in models.items():
-                await postgres_sql.make_ready(db, resource, model)
+                await postgres_sql.prepare_table(db, resource, model)
             await postgres_sql.begin(db, progress)
 
         await self._link.transact(start)
@@ -179,11 +179,11 @@ class PostgresTarget:
 
         async def replace(db: Connection) -> None:
             nonlocal may_be_stored
-            if may_be_stored and await postgres_sql.is_kept(db, key, state):
+            if may_be_stored and await postgres_sql.is_stored(db, key, state):
                 return  # the commit succeeded, and rows without ids must not be added twice
             may_be_stored = not is_keyed(model)
             if resource not in self._ready:
-                await postgres_sql.make_ready(db, resource, model)
+                await postgres_sql.prepare_table(db, resource, model)
             if rows:
                 await postgres_sql.stage(db, resource, model, rows, self._link.staged)
             await postgres_sql.merge_batch(db, batch, model, rows, key[0])

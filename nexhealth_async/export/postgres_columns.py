@@ -18,7 +18,7 @@ from nexhealth_async.export import columns
 from nexhealth_async.export.columns import EXTRA, PRACTICE, PULL, Check, ColumnKind, FieldColumn
 from nexhealth_async.export.common_sql import quote_identifier
 from nexhealth_async.export.model_rows import flat_columns, values_of
-from nexhealth_async.export.state_tables import Row, practice_of, wrong_type
+from nexhealth_async.export.state_tables import Row, practice_of, wrong_type_error
 from nexhealth_async.models import Money
 
 __all__ = ["changes", "check_of", "json_value", "rows_of", "types_of"]
@@ -71,7 +71,7 @@ def changes(table: str, current: Mapping[str, str], expected: Mapping[str, str])
     """
     for name, kind in expected.items():
         if current.get(name, kind) != kind:
-            raise wrong_type(table, name, current[name], kind)
+            raise wrong_type_error(table, name, current[name], kind)
     return [
         f"alter table {quote_identifier(table)} add column {quote_identifier(name)} {kind}"
         for name, kind in expected.items()

@@ -37,14 +37,14 @@ _RETRY_DELAYS: Final = (0.1, 0.5, 2.0, 5.0)
 """Seconds to wait before a transaction is retried."""
 _OPEN_DELAYS: Final = (0.1, 0.5)
 _TIMEOUT: Final = 30.0
-_CLASS: Final = 1_852_143_719
+_LOCK_CLASS: Final = 1_852_143_719
 """Class of our advisory locks, which separates them from those of other programs."""
 _TAKE_LOCK: Final[dict[AdvisoryLock, str]] = {
     "alone": "select pg_try_advisory_lock($1, hashtext(current_schema()))",
     "shared": "select pg_try_advisory_lock_shared($1, hashtext(current_schema()))",
     "none": "select $1::integer is not null",
 }
-_NAME: Final = "nexhealth_async"
+_APPLICATION_NAME: Final = "nexhealth_async"
 _MAX_UNRESPONSIVE: Final = 10.0
 """Seconds after which an unresponsive worker loses its transaction and its locks."""
 _WATCH_INTERVAL: Final = 5.0
@@ -142,7 +142,7 @@ class DatabaseLink:
 
     def __init__(self, url: str, schema: str, lock: AdvisoryLock = "alone") -> None:
         self._url = url
-        self._place = parse_address(url)
+        self._address = parse_address(url)
         self._schema = schema
         self._lock: AdvisoryLock = lock
         self._library = _asyncpg()
@@ -221,7 +221,9 @@ class DatabaseLink:
             await asyncio.sleep(_WATCH_INTERVAL)
             with suppress(TargetError):  # the next check may succeed
                 await self.run_outside(
-                    lambda db: db.fetch(_TERMINATE_BLOCKERS, waiting, _NAME, _MAX_UNRESPONSIVE)
+                    lambda db: db.fetch(
+                        _TERMINATE_BLOCKERS, waiting, _APPLICATION_NAME, _MAX_UNRESPONSIVE
+                    )
                 )
 
     async def _connect(self) -> Connection:
@@ -233,7 +235,7 @@ class DatabaseLink:
                 timeout=_TIMEOUT,
                 server_settings={
                     "search_path": quote_identifier(self._schema),
-                    "application_name": _NAME,
+                    "application_name": _APPLICATION_NAME,
                     **self._statement_timeout(),
                 },
             )
@@ -268,7 +270,7 @@ class DatabaseLink:
                     f"create schema if not exists {quote_identifier(self._schema)}"
                 )
             await _set_codecs(connection)
-            is_locked = await connection.fetchval(_TAKE_LOCK[self._lock], _CLASS)
+            is_locked = await connection.fetchval(_TAKE_LOCK[self._lock], _LOCK_CLASS)
         except BaseException as error:
             connection.terminate()
             if not isinstance(error, self._foreign_errors):
@@ -299,17 +301,17 @@ class DatabaseLink:
     ) -> TargetError:
         """Build an error without the server's text, which may quote values."""
         code = str(getattr(error, "sqlstate", None) or "")
-        server = self._place.server
+        server = self._address.server
         if isinstance(error, OSError):
             return _TransientError(
                 f"{server} cannot be reached or is not ready: "
-                f"{_connection_error(error, self._place)}; "
+                f"{_connection_error(error, self._address)}; "
                 "check the URL and that the server runs"
             )
         reason = _EXPLANATIONS.get(code) or f"{type(error).__name__}{f' ({code})' if code else ''}"
         if code.startswith(_TRANSIENT_ERRORS) or (lost and not code):
             return _TransientError(f"{server} cannot be reached or is not ready: {reason}")
-        if code == _LOGIN_FAILED and not self._place.has_password:
+        if code == _LOGIN_FAILED and not self._address.has_password:
             reason = "no password was given; set PGPASSWORD, or use a password file"
         return TargetError(f"{server} refused {refused}: {reason}")
 
@@ -326,10 +328,10 @@ _EXPLANATIONS: Final = {
 """Explanations of frequent errors, by SQLSTATE."""
 
 
-def _connection_error(error: OSError, place: DatabaseAddress) -> str:
+def _connection_error(error: OSError, address: DatabaseAddress) -> str:
     """Describe a connection error."""
     match error:
-        case FileNotFoundError() if not place.hosts.startswith("/"):
+        case FileNotFoundError() if not address.hosts.startswith("/"):
             return "a file in its URL does not exist"
         case ConnectionRefusedError() | FileNotFoundError():
             return "nothing listens there"

@@ -47,44 +47,44 @@ __all__ = [
     "save_state",
 ]
 
-_OF_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1)"
-_HOLDER: Final = "fence, owner, cast(touched as text)"
-_LOOK: Final = (
+_LAST_PULL: Final = "(select id from _nexhealth_pulls order by number desc limit 1)"
+_HOLDER_COLUMNS: Final = "fence, owner, cast(touched as text)"
+_READ_CLAIM: Final = (
     f"select shards.number, shard, state, cast(started as text), "  # noqa: S608 - ours
-    f"to_jsonb(pulls) ->> 'reading', to_jsonb(pulls) ->> 'origin', {_HOLDER} "
+    f"to_jsonb(pulls) ->> 'reading', to_jsonb(pulls) ->> 'origin', {_HOLDER_COLUMNS} "
     "from _nexhealth_shards as shards "
     "join _nexhealth_pulls as pulls on pulls.id = pull "
     'where pull = $1 and name collate "C" = $2'
 )
-_TAKE: Final = (
+_CLAIM: Final = (
     "update _nexhealth_shards set fence = fence + 1, owner = $4, touched = now() "
     'where pull = $1 and name collate "C" = $2 and fence = $3 '
     "and status is distinct from 'done' returning fence, state"
 )
-_HOLD: Final = (
+_LOCK_CLAIM: Final = (
     'select fence = $3 from _nexhealth_shards where pull = $1 and name collate "C" = $2 for update'
 )
-_KEEP: Final = (
+_UPDATE_STATE: Final = (
     "update _nexhealth_shards set status = $3, records = $4, error = $5, state = $6, "
     'touched = now() where pull = $1 and name collate "C" = $2'
 )
-_GROUP: Final = (
+_READ_GROUP: Final = (
     "select shard, state from _nexhealth_shards "
     'where pull = $1 and name collate "C" >= $2 and name collate "C" < $3 order by number'
 )
-_WATERMARK: Final = (
+_READ_WATERMARK: Final = (
     "select cast(watermark as text) from _nexhealth_groups where resource = $1 and subdomain = $2"
 )
-_ONE_BY_ONE: Final = "lock table _nexhealth_groups in share row exclusive mode"
-_FINISH: Final = (
+_LOCK_GROUPS: Final = "lock table _nexhealth_groups in share row exclusive mode"
+_FINISH_PULL: Final = (
     "update _nexhealth_pulls set finished = true where id = $1 and not exists "
     "(select 1 from _nexhealth_shards where pull = $1 and status is distinct from 'done')"
 )
-_KEEP_READING: Final = "update _nexhealth_pulls set reading = $2 where id = $1"
-_HOLDERS: Final = (
-    f"select name, {_HOLDER} from _nexhealth_shards where pull = {_OF_PULL} and fence > 0"  # noqa: S608 - ours
+_UPDATE_READING: Final = "update _nexhealth_pulls set reading = $2 where id = $1"
+_READ_HOLDERS: Final = (
+    f"select name, {_HOLDER_COLUMNS} from _nexhealth_shards where pull = {_LAST_PULL} and fence > 0"  # noqa: S608 - ours
 )
-_SHARED: Final = (
+_HAS_FENCE_COLUMN: Final = (
     "select 1 from pg_attribute "
     "where attrelid = to_regclass('_nexhealth_shards') and attname = 'fence'"
 )
@@ -96,9 +96,9 @@ async def read_claim(db: Connection, pull: str, name: str) -> ShardClaim | None:
     Raises:
         UsageError: The stored shard is not the one that was planned.
     """
-    if await db.fetchval(_SHARED) is None:
+    if await db.fetchval(_HAS_FENCE_COLUMN) is None:
         return None
-    row = await db.fetchrow(_LOOK, pull, name)
+    row = await db.fetchrow(_READ_CLAIM, pull, name)
     if row is None:
         return None
     number, text, state, started, reading, origin, *holder = cast(
@@ -124,7 +124,7 @@ async def read_claim(db: Connection, pull: str, name: str) -> ShardClaim | None:
 
 async def claim_shard(db: Connection, claim: ShardClaim, owner: str) -> ShardClaim | None:
     """Give a shard the next fence, and reset it to the position from which it can resume."""
-    row = await db.fetchrow(_TAKE, claim.pull, claim.shard.name, claim.holder.fence, owner)
+    row = await db.fetchrow(_CLAIM, claim.pull, claim.shard.name, claim.holder.fence, owner)
     if row is None:
         return None
     fence, text = cast("tuple[int, str | None]", tuple(row))
@@ -141,18 +141,18 @@ async def claim_shard(db: Connection, claim: ShardClaim, owner: str) -> ShardCla
 
 async def lock_claim(db: Connection, claim: ShardClaim) -> bool:
     """Lock a shard until the commit; return False if another worker has claimed it."""
-    return await db.fetchval(_HOLD, claim.pull, claim.shard.name, claim.holder.fence) is True
+    return await db.fetchval(_LOCK_CLAIM, claim.pull, claim.shard.name, claim.holder.fence) is True
 
 
 async def save_state(db: Connection, claim: ShardClaim, state: ShardState) -> None:
     """Store the state of a claimed shard."""
-    await db.execute(_KEEP, claim.pull, claim.shard.name, *state_row(state))
+    await db.execute(_UPDATE_STATE, claim.pull, claim.shard.name, *state_row(state))
 
 
 async def group_states(db: Connection, pull: str, group: Group) -> States:
     """Return the states of all shards of a group."""
     first, end = f"{group.name}/", f"{group.name}0"  # "0" follows "/"
-    rows = await db.fetch(_GROUP, pull, first, end)
+    rows = await db.fetch(_READ_GROUP, pull, first, end)
     return [
         (_shard(text), _state(state)) for text, state in cast("list[tuple[str, str | None]]", rows)
     ]
@@ -162,12 +162,12 @@ async def complete(
     db: Connection, claim: ShardClaim, group: Group, watermark: datetime, *, whole: bool
 ) -> int | None:
     """Complete a group, unless it is complete or the pull is no longer the last one."""
-    await db.execute(_ONE_BY_ONE)
+    await db.execute(_LOCK_GROUPS)
     key = (group.resource, practice_of(group.subdomain))
-    pull = await postgres_sql.load_without_shards(db)
+    pull = await postgres_sql.load_progress_without_shards(db)
     if pull is None or pull.id != claim.pull:
         return None
-    stored = cast("str | None", await db.fetchval(_WATERMARK, *key))
+    stored = cast("str | None", await db.fetchval(_READ_WATERMARK, *key))
     if stored is not None and datetime.fromisoformat(stored) == watermark:
         return None
     return await postgres_sql.complete(db, group, pull, watermark, whole=whole)
@@ -175,17 +175,17 @@ async def complete(
 
 async def finish(db: Connection, pull: str) -> bool:
     """Store that a pull has ended, if all its shards are done."""
-    return await db.execute(_FINISH, pull) == "UPDATE 1"
+    return await db.execute(_FINISH_PULL, pull) == "UPDATE 1"
 
 
 async def overview(db: Connection) -> PullOverview | None:
     """Return the last pull with the holders of its shards."""
-    if await db.fetchval(_SHARED) is None:
+    if await db.fetchval(_HAS_FENCE_COLUMN) is None:
         return None
-    progress = await postgres_sql.load(db)
+    progress = await postgres_sql.load_progress(db)
     if progress is None:
         return None
-    rows = cast("list[tuple[str, object, object, object]]", await db.fetch(_HOLDERS))
+    rows = cast("list[tuple[str, object, object, object]]", await db.fetch(_READ_HOLDERS))
     return PullOverview(
         progress=progress,
         holders={name: _holder(*holder) for name, *holder in rows},
@@ -196,7 +196,7 @@ async def overview(db: Connection) -> PullOverview | None:
 async def keep_reading(db: Connection, pull: str, reading: ReadOptions) -> None:
     """Store the read options of a pull."""
     await postgres_sql.add_reading_column(db)
-    await db.execute(_KEEP_READING, pull, msgspec.json.encode(reading).decode())
+    await db.execute(_UPDATE_READING, pull, msgspec.json.encode(reading).decode())
 
 
 def _shard(text: str) -> Shard:

@@ -78,4 +78,4 @@ async def read(db: Connection) -> list[RejectedEntry]:
 async def forget(db: Connection, entries: Sequence[RejectedEntry]) -> None:
     """Remove rejected records, except those that another pull has updated meanwhile."""
     if entries:
-        await db.executemany(sql.FORGET, sql.forget_rows(entries))
+        await db.executemany(sql.DELETE_REJECTED, sql.delete_arguments(entries))

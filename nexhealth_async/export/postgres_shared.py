@@ -84,21 +84,21 @@ class SharedPostgres:
                 await postgres_sql.stage(db, resource, model, rows, self._link.staged)
             if not await fencing.lock_claim(db, claim):
                 return False
-            if may_be_stored and await postgres_sql.is_kept(db, key, state):
+            if may_be_stored and await postgres_sql.is_stored(db, key, state):
                 return True  # committed before; rows without ids must not be added twice
             may_be_stored = not is_keyed(model)
             if resource not in self._ready:
-                await postgres_sql.make_ready(db, resource, model)
+                await postgres_sql.prepare_table(db, resource, model)
             await postgres_sql.merge_batch(db, batch, model, rows, claim.pull)
             await fencing.save_state(db, claim, state)
             return True
 
-        kept = await self._link.transact(replace)
+        is_stored = await self._link.transact(replace)
         if rows:
             self._link.staged.add(resource)
-        if kept:
+        if is_stored:
             self._ready.add(resource)
-        return kept
+        return is_stored
 
     @strip_traceback
     async def rejected(self) -> Sequence[RejectedEntry]:
@@ -115,10 +115,10 @@ class SharedPostgres:
         """Store that a shard is done or has failed; False if another worker has claimed it."""
 
         async def settle(db: Connection) -> bool:
-            held = await fencing.lock_claim(db, claim)
-            if held:
+            is_held = await fencing.lock_claim(db, claim)
+            if is_held:
                 await fencing.save_state(db, claim, state)
-            return held
+            return is_held
 
         return await self._link.transact(settle)
 

@@ -39,12 +39,12 @@ __all__ = [
     "groups",
     "holds_records",
     "ids_seen",
-    "is_kept",
-    "load",
-    "load_without_shards",
-    "make_ready",
+    "is_stored",
+    "load_progress",
+    "load_progress_without_shards",
     "make_state_tables",
     "merge_batch",
+    "prepare_table",
     "rewind",
     "rows",
     "save_origin",
@@ -97,7 +97,7 @@ async def add_reading_column(db: Connection) -> None:
         await db.execute(_READING)
 
 
-async def make_ready(db: Connection, resource: str, model: type) -> None:
+async def prepare_table(db: Connection, resource: str, model: type) -> None:
     """Create a resource's table, or add missing columns."""
     table, expected = table_name(resource), types_of(model)
     current = await _columns(db, table)
@@ -197,13 +197,13 @@ def _merge_statement(resource: str, names: tuple[str, ...], *, keyed: bool) -> s
 
 async def begin(db: Connection, progress: Progress) -> None:
     """Store the plan of a pull, and delete the shards of the last one."""
-    await db.execute(sql.FORGET_SHARDS)
+    await db.execute(sql.DELETE_SHARDS)
     if await _last_pull(db) != progress.id:  # equal if the commit succeeded before
         await db.execute(sql.ADD_PULL, *pull_row(progress))
     await db.executemany(sql.ADD_SHARD, shard_rows(progress))
 
 
-async def load(db: Connection) -> Progress | None:
+async def load_progress(db: Connection) -> Progress | None:
     """Return the last pull."""
     pull = await db.fetchrow(_READ_PULL)
     if pull is None:
@@ -211,7 +211,7 @@ async def load(db: Connection) -> Progress | None:
     return progress_from(pull, await db.fetch(sql.READ_SHARDS, pull[0]))
 
 
-async def load_without_shards(db: Connection) -> Progress | None:
+async def load_progress_without_shards(db: Connection) -> Progress | None:
     """Return the last pull without its shards."""
     pull = await db.fetchrow(_READ_PULL)
     return None if pull is None else progress_from(pull, ())
@@ -227,7 +227,7 @@ async def holds_records(db: Connection) -> bool:
 
 async def save_origin(db: Connection, pull: str, origin: Origin) -> None:
     """Store another origin with a pull."""
-    await db.execute(sql.KEEP_ORIGIN, pull, origin_to_json(origin))
+    await db.execute(sql.UPDATE_ORIGIN, pull, origin_to_json(origin))
 
 
 async def clear_tables(db: Connection) -> None:
@@ -235,7 +235,7 @@ async def clear_tables(db: Connection) -> None:
     for table in await _tables(db):
         await db.execute(sql.delete_all(table))
     await rejected.clear(db)
-    await db.execute(sql.FORGET_GROUPS)
+    await db.execute(sql.DELETE_GROUPS)
 
 
 async def _tables(db: Connection) -> list[str]:
@@ -250,11 +250,11 @@ async def groups(db: Connection) -> dict[Group, GroupState]:
 
 async def save_state(db: Connection, key: tuple[str, int], state: ShardState | None) -> None:
     """Store the state of a shard; None means that it has not begun."""
-    if await db.execute(sql.KEEP_STATE, *key, *state_row(state)) != "UPDATE 1":
+    if await db.execute(sql.UPDATE_STATE, *key, *state_row(state)) != "UPDATE 1":
         raise _taken_over_error()
 
 
-async def is_kept(db: Connection, key: tuple[str, int], state: ShardState) -> bool:
+async def is_stored(db: Connection, key: tuple[str, int], state: ShardState) -> bool:
     """Return True if this state of a shard is stored."""
     return await db.fetchval(_IS_SAVED, *key) == state_row(state)[-1]
 
@@ -293,13 +293,13 @@ async def complete(
         tag = await db.execute(sql.delete_unseen(table, key[1]), key[1], pull.id)
         deleted = int(tag.removeprefix("DELETE ")) if keyed else 0
     await db.execute(sql.ADD_GROUP, *key)
-    await db.execute(sql.KEEP_GROUP, *key, watermark, pull.started if whole else None)
+    await db.execute(sql.UPDATE_GROUP, *key, watermark, pull.started if whole else None)
     return deleted
 
 
 async def finish(db: Connection, pull: str) -> None:
     """Store that a pull has ended."""
-    await db.execute(sql.FINISH, pull)
+    await db.execute(sql.FINISH_PULL, pull)
 
 
 async def _last_pull(db: Connection) -> object:

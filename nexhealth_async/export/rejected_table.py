@@ -28,13 +28,13 @@ from nexhealth_async.export.state_tables import (
 
 __all__ = [
     "CREATE",
+    "DELETE_REJECTED",
     "FIRST_PULLS",
-    "FORGET",
     "NAMES",
     "READ",
     "RejectedRows",
+    "delete_arguments",
     "entries_from",
-    "forget_rows",
     "release",
     "remove_rows",
 ]
@@ -59,7 +59,7 @@ READ: Final = (
     "select resource, _practice, key, id, shard, path, expected, first_pull, _pull from _rejected"
 )
 FIRST_PULLS: Final = "select key, first_pull from _rejected where resource = $1 and _practice = $2"
-FORGET: Final = (
+DELETE_REJECTED: Final = (
     "delete from _rejected where resource = $1 and _practice = $2 and key = $3 and _pull = $4"
 )
 
@@ -144,8 +144,8 @@ def entries_from(rows: Iterable[Row]) -> list[RejectedEntry]:
     return entries
 
 
-def forget_rows(entries: Iterable[RejectedEntry]) -> list[Row]:
-    """Return the arguments of `FORGET`."""
+def delete_arguments(entries: Iterable[RejectedEntry]) -> list[Row]:
+    """Return the arguments of `DELETE_REJECTED`."""
     return [
         (entry.resource, practice_of(entry.subdomain), entry.key, entry.pull) for entry in entries
     ]

@@ -39,7 +39,7 @@ __all__ = [
     "shard_rows",
     "state_row",
     "table_name",
-    "wrong_type",
+    "wrong_type_error",
 ]
 
 Row: TypeAlias = "Sequence[object]"
@@ -183,14 +183,14 @@ def latest_records(batch: Batch) -> Batch:
     """Return the batch with the last record of each id; records without ids stay."""
     ids = list(_ids(batch))
     last = {id: at for at, id in enumerate(ids) if id is not None}
-    kept = [at for at, id in enumerate(ids) if id is None or last[id] == at]
-    if len(kept) == len(ids):
+    indexes = [at for at, id in enumerate(ids) if id is None or last[id] == at]
+    if len(indexes) == len(ids):
         return batch
     records, raw = batch.records, batch.raw
     return attrs.evolve(
         batch,
-        records=tuple(records[at] for at in kept),
-        raw=tuple(raw[at] for at in kept),
+        records=tuple(records[at] for at in indexes),
+        raw=tuple(raw[at] for at in indexes),
         fast_arrow=None,
     )
 
@@ -201,7 +201,7 @@ def _ids(batch: Batch) -> Iterable[object]:
     return (getattr(record, "id", None) for record in batch.records)
 
 
-def wrong_type(table: str, column: str, current: str, expected: str) -> TargetError:
+def wrong_type_error(table: str, column: str, current: str, expected: str) -> TargetError:
     """Build the error for a column with a type that does not fit the records."""
     return TargetError(
         f"the column {column} of {table} is {current} in this database and should be {expected}; "

@@ -22,9 +22,9 @@ class SingleThreadExecutor:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nexhealth-target")
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, function: Callable[[], T]) -> T:
         """Run a function in the thread and return its result."""
-        return await asyncio.wrap_future(self._pool.submit(work))
+        return await asyncio.wrap_future(self._pool.submit(function))
 
     def end(self) -> None:
         """End the thread after all submitted functions."""

@@ -120,7 +120,7 @@ async def test_a_failed_batch_is_rolled_back_and_the_target_usable(
     async with opened(DuckDBTarget(tmp_path / "copy.duckdb")) as target:
         await target.begin(plan_of(shard_of()))
         with monkeypatch.context() as patch:
-            patch.setattr(common_sql, "KEEP_STATE", "select * from nowhere where 'Ada' = 1")
+            patch.setattr(common_sql, "UPDATE_STATE", "select * from nowhere where 'Ada' = 1")
             with pytest.raises(TargetError) as caught:
                 await target.write(batch_of(shard_of(), [{"id": 1}]), OPEN)
         named = ("CatalogException", "InvalidInputException")  # the latter by DuckDB 1.3

@@ -205,7 +205,7 @@ def test_an_empty_flag_is_none_and_reported(model: type[Record], field: str, sen
 @pytest.mark.parametrize("sent", [{}, [], "", "maybe"])
 def test_an_unreadable_essential_flag_is_an_error(field: str, sent: object) -> None:
     error = refusal(Appointment, {"id": 9, field: sent})
-    assert (error.record_id, error.path, error.expected) == (9, field, "yes or no")
+    assert (error.record_id, error.path, error.expected) == (9, field, "true or false")
 
 
 _ANY_JSON = st.recursive(
@@ -255,12 +255,12 @@ def test_a_descriptor_id_is_a_number_or_text(sent: int | str, read: int | str) -
         (Patient, {"email": {"a": 1}}, "email", "text"),
         (Patient, {"email": ["a"]}, "email", "text"),
         (Patient, {"email": True}, "email", "text"),
-        (Patient, {"inactive": "no"}, "inactive", "yes or no"),
-        (Patient, {"inactive": 2}, "inactive", "yes or no"),
-        (Patient, {"inactive": "1"}, "inactive", "yes or no"),
-        (Patient, {"inactive": {"a": 1}}, "inactive", "yes or no"),
-        (Patient, {"inactive": [False]}, "inactive", "yes or no"),
-        (Patient, {"inactive": 1.0}, "inactive", "yes or no"),
+        (Patient, {"inactive": "no"}, "inactive", "true or false"),
+        (Patient, {"inactive": 2}, "inactive", "true or false"),
+        (Patient, {"inactive": "1"}, "inactive", "true or false"),
+        (Patient, {"inactive": {"a": 1}}, "inactive", "true or false"),
+        (Patient, {"inactive": [False]}, "inactive", "true or false"),
+        (Patient, {"inactive": 1.0}, "inactive", "true or false"),
         (Patient, {"guarantor_id": 4.5}, "guarantor_id", "a whole number"),
         (Patient, {"guarantor_id": "4.5"}, "guarantor_id", "a whole number"),
         (Patient, {"guarantor_id": "x"}, "guarantor_id", "a whole number"),
@@ -291,7 +291,7 @@ def test_a_descriptor_id_is_a_number_or_text(sent: int | str, read: int | str) -
             Patient,
             {"upcoming_appts": [{"id": 1}, {"id": 2, "confirmed": "?"}]},
             "upcoming_appts[1].confirmed",
-            "yes or no",
+            "true or false",
         ),
         (Location, {"latitude": "north"}, "latitude", "a number"),
         (Location, {"latitude": True}, "latitude", "a number"),
@@ -367,13 +367,13 @@ def test_extreme_nesting_is_refused_without_exhausting_the_stack(field: str) -> 
     data = b'{"id":1,"%s":' % field.encode() * depth + b"{}" + b"}" * depth
     with pytest.raises(UndecodableRecordError) as caught:
         CODEC.decode(Patient, data)
-    assert caught.value.expected == "less deep nesting"
+    assert caught.value.expected == "fewer nested levels"
     nested: dict[str, object] = {"id": 1}
     for _ in range(sys.getrecursionlimit()):
         nested = {"id": 1, "guarantor": nested}
     with pytest.raises(UndecodableRecordError) as caught:
         CODEC.structure_record(Patient, nested)
-    assert (caught.value.expected, caught.value.record_id) == ("less deep nesting", 1)
+    assert (caught.value.expected, caught.value.record_id) == ("fewer nested levels", 1)
 
 
 @pytest.mark.parametrize(
