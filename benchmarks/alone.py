@@ -28,7 +28,7 @@ def _bytecode() -> TemporaryDirectory[str]:
 def ensure_bytecode() -> dict[str, str]:
     """Return an environment in which compiled modules are cached, as in production.
 
-    Where ``PYTHONDONTWRITEBYTECODE`` is set, every fresh process would compile all that it imports.
+    With ``PYTHONDONTWRITEBYTECODE`` every fresh process would compile all its imports.
     """
     kept = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
     return {**kept, "PYTHONPYCACHEPREFIX": _bytecode().name}

@@ -1,7 +1,7 @@
 """Benchmark of a web backend: what the library adds to a request that must ask the API anyway.
 
-An application of aiohttp.web in a separate process asks the canned server once for each request,
-in three ways; the same application, so that only the way differs.
+An application of aiohttp.web in a separate process calls the canned server once for each request,
+in three ways that differ in nothing else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decoding of a page of 1,000 without a network: the library and other decoders.
 
-The library's walks are measured whole, over a session that answers at once from memory, so that
-what is decoded, sliced and delivered is what users get. Its peers decode and do nothing else.
+The library's walks are measured completely, with a session that responds from memory, so that
+decoding, batching and delivery are included. The alternatives only decode.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ OURS: dict[str, tuple[str, Client]] = {
 class CannedSession:
     """The part of ``aiohttp.ClientSession`` that a session uses, without a network.
 
-    Passed as ``http=``, it leaves everything of a call but aiohttp: what the library itself costs.
+    Passed as ``http=``, it replaces aiohttp, so that only the library's own cost is measured.
     """
 
     closed = False

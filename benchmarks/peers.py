@@ -1,6 +1,7 @@
 """Alternatives to the library, from bytes only to generated code.
 
-They are told how many pages there are, retry nothing, check nothing and hold one page at a time.
+They get the number of pages as an argument, do not retry or check anything, and hold one page at a
+time.
 """
 
 from __future__ import annotations

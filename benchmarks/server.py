@@ -1,7 +1,7 @@
 """A server of prerendered pages in a separate process, so that its CPU time is not counted.
 
-It is asyncio and a dictionary: it knows no filter. It answers v2's numbered pages and v3's cursor
-pages, single patients, the login, and questions about what it has seen (``GET /seen``).
+It consists of asyncio and a dictionary, without filters. It answers v2's numbered pages and v3's
+cursor pages, single patients, the login, and requests for its counters (``GET /seen``).
 """
 
 from __future__ import annotations

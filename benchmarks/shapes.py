@@ -1,7 +1,7 @@
 """The records as plain classes, for the peers: attrs, ``msgspec.Struct`` and pydantic.
 
-Each kind of record has a class with its own fields and no more, which favours the peers: the
-library's one `Patient` has every field that any reply was ever seen to hold.
+Each kind of record has a class with exactly its own fields, which favours the alternatives: the
+library's `Patient` has every field that was ever observed.
 """
 
 from __future__ import annotations

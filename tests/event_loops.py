@@ -10,7 +10,7 @@ __all__ = ["end_tasks", "logins_ended", "passes_by_itself"]
 async def end_tasks() -> None:
     """Cancel all other tasks of this loop and wait for them, as ``asyncio.run`` does.
 
-    A server that was stopped has cancelled its handlers, but has not waited for them.
+    A stopped server has cancelled its handlers, but has not waited for them.
     """
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
@@ -28,7 +28,7 @@ async def logins_ended() -> None:
 def passes_by_itself(task: asyncio.Task[object]) -> bool:
     """Tell whether this task is left running on purpose, and ends soon.
 
-    A login is the session's: it goes on for the others when those who wait for it are cancelled.
-    What they had begun to connect to, a server in this loop accepts a moment later.
+    A login belongs to the session: it continues for others when its waiters are cancelled. A server
+    in this loop accepts its connection a moment later.
     """
     return task.get_name() == "nexhealth_async login" or "_accept_connection2" in repr(task)

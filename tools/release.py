@@ -1,8 +1,8 @@
 """Releases: version, changelog, and checks of the archives.
 
-``python -m tools.release may 0.2.0`` says whether that version can be released, ``cut 0.2.0``
-writes version and changelog, and ``inspect dist`` looks into wheel and sdist. ``nox -s release``
-calls them in order.
+``python -m tools.release may 0.2.0`` tells whether that version can be released, ``cut 0.2.0``
+writes version and changelog, and ``inspect dist`` checks wheel and sdist. ``nox -s release`` calls
+them in order.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def released(changelog: str) -> list[str]:
 def check_version(version: str, *, current: str, changelog: str) -> None:
     """Refuse a version that is not newer than every released one, or older than the tree's.
 
-    The tree's own is allowed while no changelog has it: so the first release gets out.
+    The tree's own version is allowed while the changelog lacks it, for the first release.
     """
     candidate = numbers(version)
     done = released(changelog)
@@ -128,7 +128,7 @@ def notes(changelog: str) -> str:
 def cut(changelog: str, version: str, day: date) -> str:
     """Return the changelog with the unreleased entries under a version, and an empty [Unreleased].
 
-    Headings without an entry stay behind. Links for comparing are moved on where there are any.
+    Headings without an entry are kept. Comparison links are updated if there are any.
     """
     before, heading, behind = changelog.partition(f"\n{_UNRELEASED}")
     text = notes(changelog)
@@ -167,7 +167,7 @@ def contents(archive: Path) -> dict[str, bytes]:
 def complaints(files: Mapping[str, bytes], *, machine: Sequence[str]) -> list[str]:
     """Return the problems of an archive's files: missing ones, and unexpected ones.
 
-    ``machine`` are texts that would tell on whose machine it was built.
+    ``machine`` are texts that would identify the machine of the build.
     """
     found = [f"{name} is missing" for name in NEEDED if not any(f.endswith(name) for f in files)]
     found += [f"{name} does not belong here" for name in files if UNWANTED.search(name)]

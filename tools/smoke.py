@@ -1,6 +1,6 @@
 """Smoke test of an installed package, outside any tree; ``nox -s release`` runs it.
 
-It prints one line, and ends with an error if anything is not as in the tree.
+It prints one line, and fails if anything differs from the tree.
 """
 
 from __future__ import annotations

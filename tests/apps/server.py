@@ -1,7 +1,7 @@
 """Start an example application as a separate process: ``python -m tests.apps.server NAME``.
 
-It says its port on standard output once it serves. A line on standard input asks what it holds,
-and is answered in JSON. Rate limits are off, since the documented ones would be all that is seen.
+It prints its port on standard output once it serves. Each line on standard input is answered with
+its resource counts in JSON. Rate limits are off; otherwise the tests would measure only them.
 """
 
 from __future__ import annotations

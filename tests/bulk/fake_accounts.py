@@ -34,8 +34,8 @@ async def account(
 ) -> AsyncGenerator[Sandbox]:
     """A server that cannot be told from a real one.
 
-    Different numbers stand for different accounts: the ids of institutions and the subdomains of
-    their practices differ, and those of the records are the same.
+    Each number is another account: ids of institutions and subdomains of practices differ, ids of
+    records are the same.
     """
     sandbox = Sandbox(
         patients=patients, seed=number, practices=practices, appointments=8, procedures=8

@@ -1,6 +1,6 @@
 """Pulls killed with ``kill -9`` and resumed equal the truth, each record once, in every target.
 
-``python -m tests.bulk.kill`` does the same for as many moments as it is asked.
+``python -m tests.bulk.kill`` does the same for any number of moments.
 """
 
 from __future__ import annotations

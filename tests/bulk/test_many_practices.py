@@ -1,7 +1,7 @@
 """Forty practices with many faults: the rest is complete, and the report names what is not.
 
-Connections break, replies are cut off and the server fails now and then; one location is refused,
-one practice's ledger is closed, and one resource has records that are odd, or no records at all.
+Connections break, responses are truncated and the server fails now and then; one location is
+forbidden, one practice's ledger is closed, and one resource has malformed or unreadable records.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def inject_bad_records(practice: Practice) -> tuple[list[int], list[int]]:
 def due(practice: Practice, resource: str, version: str) -> list[int]:
     """Ids of the readable records of a practice with forbidden locations.
 
-    Other offices list the patients of a forbidden one: they belong to the whole practice.
+    Other locations list the patients of a forbidden one: they belong to the whole practice.
     """
     if resource in LEDGER and not practice.financial_access:
         return []

@@ -184,8 +184,8 @@ async def everywhere(
 ) -> int:
     """Run the work repeatedly, stopped one suspension later each time, in each of the ways.
 
-    ``through`` names functions of the library that must have been among the places. Returns in how
-    many places the work was stopped.
+    ``through`` names functions of the library in which the work must have been stopped at least
+    once. Returns the number of suspensions at which it was stopped.
     """
     seen: set[str] = set()
     places = 0

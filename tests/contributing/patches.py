@@ -53,8 +53,8 @@ def _step(title: str, text: str) -> ExampleStep:
 def apply(patch: str, root: Path) -> None:
     """Change the files of a tree as a patch says.
 
-    Its hunks name no lines, since those change too often: the lines that stay must be found once.
-    A file that is not there is made.
+    Its hunks have no line numbers, which change too often: the context must be found exactly once.
+    A missing file is created.
     """
     for part in re.split(r"^--- ", patch, flags=re.MULTILINE)[1:]:
         name, *hunks = re.split(r"^@@\n", part, flags=re.MULTILINE)

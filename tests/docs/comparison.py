@@ -1,6 +1,6 @@
 """The figures in docs/compared.md, taken from benchmarks/RESULTS.md.
 
-``python -m tests.docs.comparison`` writes them anew.
+``python -m tests.docs.comparison`` updates them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The two diagrams of docs/architecture.md: the layers, and the path of a request.
 
-``python -m tests.docs.diagrams`` draws them anew. The layers are read from the contract in
-pyproject.toml that import-linter holds the package to.
+``python -m tests.docs.diagrams`` redraws them. The layers are read from the import-linter contract
+in pyproject.toml.
 """
 
 from __future__ import annotations

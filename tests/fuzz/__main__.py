@@ -1,7 +1,7 @@
 """Run ``python -m tests.fuzz``: coverage-guided fuzzing of one target or of all.
 
-Corpus, logs and findings go to a folder outside of the repository, a new one in the system's place
-for temporary files unless ``--folder`` names one; naming it again goes on where it was left.
+Corpus, logs and findings go to a folder outside of the repository: a new temporary one, or the one
+that ``--folder`` names, where an earlier run is continued.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inputs that fuzzing found, kept as bytes; the name of a case is the promise.
 
-``defect`` is the signature a finding has while its cause stands, with the place to mend. Such a
-case is expected to fail, strictly: remove ``defect`` after fixing the cause.
+``defect`` is the signature of a finding whose cause is not fixed yet. Such a case is expected to
+fail, strictly: remove ``defect`` after fixing the cause.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing with atheris: one forked process for each target.
 
-A finding does not stop a run: it is kept once for each signature, in the folder of findings, and
-the fuzzer goes on. Atheris comes in wheels for Linux only, and is untyped.
+A finding does not stop a run: it is stored once for each signature in the folder of findings.
+Atheris has wheels for Linux only, and is untyped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fuzz targets, and the kinds of findings: a crash, a leak, or too much time.
 
-A target is a function of bytes. It may raise anything: `judge` turns what is no error of ours into
-a `Finding`, and holds what is one to the promise that it names no value.
+A target is a function of bytes. It may raise anything: `judge` turns foreign errors into a
+`Finding`, and checks that our own errors show no value.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class ChoiceReader:
 def judge(fuzz_target: FuzzTarget, data: bytes, *, slowness: float = 1.0) -> None:
     """Run a target; raises `Finding` and nothing else.
 
-    ``slowness`` is the factor by which instruments slow the code down.
+    ``slowness`` is the factor by which instrumentation slows the code down.
     """
     started = time.thread_time()
     try:

@@ -1,8 +1,8 @@
 """The table of targets.
 
-To add one: write a function of bytes under ``@target`` in a module of
-its own, beside inputs that reach far as ``seeds``, and name the module here. The property tests,
-the short guided run of the suite and ``nox -s fuzz`` take it up from the table.
+To add one, write a function of bytes under ``@target`` in a separate module, with ``seeds`` of wide
+coverage, and name the module here. The property tests, the short guided run of the suite and ``nox
+-s fuzz`` read the table.
 """
 
 from __future__ import annotations

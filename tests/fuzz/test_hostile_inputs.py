@@ -1,6 +1,6 @@
 """No bytes crash a reader, leak a value or take long: random search and known cases.
 
-Budgets are numbers of examples, not seconds, so that every machine tries as much.
+Budgets are numbers of examples, not seconds, so that every machine tests the same amount.
 """
 
 from __future__ import annotations

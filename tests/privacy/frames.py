@@ -31,7 +31,7 @@ def name_of(frame: FrameType) -> str:
 def chained(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
     """Yield an error, its group members, causes and contexts; tell which are printed.
 
-    Not printed are suppressed contexts, which debuggers and careless tools still find.
+    Suppressed contexts are not printed, but debuggers still find them.
     """
     waiting = [(error, True)]
     seen = set[int]()

@@ -1,6 +1,6 @@
 """Run command lines sequentially; print the output of each and the files it made.
 
-A separate program, started by `test_the_command_line`: it receives the commands as JSON.
+A separate program, started by `test_command_line`, which passes the commands as JSON.
 """
 
 from __future__ import annotations

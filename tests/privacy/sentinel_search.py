@@ -67,7 +67,7 @@ class SentinelScanner:
     def error(self, error: BaseException, *, foreign: bool = False) -> None:
         """Scan an error and all it is chained to, each frame with its variables.
 
-        ``foreign`` says that the error is the caller's own, whose text is the caller's too.
+        ``foreign`` marks an error of the caller, whose text belongs to the caller too.
         """
         for one, printed in chained(error):
             self.looked_at["errors"] += 1

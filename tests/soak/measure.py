@@ -72,8 +72,8 @@ async def measure(nex: NexHealth, walks: int) -> ResourceCounts:
 def leaks(looks: list[ResourceCounts], *, memory: float, idle: int) -> list[str]:
     """Return the leaks between the measurements; the first was taken when all was warm.
 
-    ``memory`` is how many bytes the heap's own play may be; ``idle`` how many connections may wait
-    in the pool beyond those of the first look.
+    ``memory`` is the tolerance in bytes for the heap; ``idle`` the number of connections that may
+    be idle in the pool beyond those of the first measurement.
     """
     first, last = looks[0], looks[-1]
     found = [

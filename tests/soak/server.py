@@ -1,6 +1,6 @@
 """The sandbox of the soak test, in a separate process, so that its memory is not measured.
 
-It makes mistakes on purpose until its standard input is closed.
+It injects faults until its standard input is closed.
 """
 
 from __future__ import annotations

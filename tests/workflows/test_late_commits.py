@@ -1,7 +1,7 @@
 """Servers that carry a write out long after its connection broke: nothing is done twice.
 
-The server here takes a second appointment at the same time, so that nothing but the library keeps
-a booking from being duplicated.
+The server here accepts a second appointment at the same time, so that only the library prevents
+duplicates.
 """
 
 from __future__ import annotations

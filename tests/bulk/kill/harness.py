@@ -1,7 +1,7 @@
 """Kill copies at random moments, resume them, and compare the result with the sandbox.
 
-A moment is a number of pages the sandbox has shown and a few milliseconds more, both drawn from the
-seed: some hit a request, some the writing of what came before, some a run that has hardly begun.
+A moment is a number of pages the sandbox has served plus a few milliseconds, both drawn from the
+seed: some hit a request, some a write, some a run that has hardly begun.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ async def killed_pulls(
 ) -> KillStatistics:
     """Copy to new places until this many processes were killed; check each copy.
 
-    With ``recopies``, each place holds a complete copy of the other version before.
+    With ``recopies``, each place contains a complete copy of the other version at first.
     """
     draw = random.Random(f"{seed} {kind} {version}")
     tally = KillStatistics(kind=kind, version=version)

@@ -44,7 +44,7 @@ _CLASS = {"appointments": "slow", "patients": "people"}
 def simulated_time(loop: asyncio.AbstractEventLoop, io_wait: float = 0.0) -> None:
     """Give a test's loop a simulated time: waits are skipped, and work takes no time.
 
-    A tenth of a microsecond goes by with each look, so that no rounding stops the clock.
+    Each reading adds a tenth of a microsecond, so that rounding cannot stop the clock.
     """
     movable = cast("MovableLoop", loop)
     began, looks = math.floor(loop.time() - movable.offset) + 0.0, count()

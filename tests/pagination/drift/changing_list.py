@@ -134,7 +134,7 @@ class DriftRecorder:
 class DriftingList:
     """Patients of a sandbox with changes to them; keeps an independent record of the list.
 
-    The account is the oracle: it is written by what is done, never read from a reply.
+    The record is the oracle: it is written by the changes, never read from a response.
     """
 
     def __init__(self, listed: ListKind, rows: int, *, cap: int = 300) -> None:
@@ -198,7 +198,8 @@ class DriftingList:
     def work(self, kind: Kind, first: int, second: int, *, page: int = 0) -> bool:
         """Make a change, near a page boundary if the page size is given.
 
-        The numbers choose rows and places, whatever their size. False if nothing could be done.
+        The numbers choose rows and positions, modulo their count. Returns False if nothing could be
+        done.
         """
         order = self.order
         if kind == "insert":

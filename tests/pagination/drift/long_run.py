@@ -1,7 +1,9 @@
 """Run ``python -m tests.pagination.drift.long_run --steps 1000000 --seed 1``.
 
-Every walk has a separate seed, made of the run's and its number, so that one that breaks a
-promise can be played again alone: ``--seed 1 --walk 4711``. The exit status is 1 then.
+Every walk has a seed made of the run's seed and its number, so that a failing one can be repeated
+alone: ``--seed 1 --walk 4711``. The exit status is 1 for a failure. With ``--hypothesis`` the state
+machine takes the steps, in batches with separate seeds. That takes longer, and shrinks its
+findings; ``--walk`` names the batch.
 
 ``--hypothesis`` lets the state machine take the steps instead of plain chance, in batches with
 seeds of their own. That takes longer, and shrinks what it finds; ``--walk`` names the batch.

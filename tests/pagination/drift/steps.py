@@ -55,8 +55,8 @@ class WalkOptions:
 class DriftStage:
     """One walk from its first request to its end, in all parts if it is resumed.
 
-    Raises AssertionError at the step that breaks what holds at every step: no record twice in one
-    walk, none that never stood in the list, no request too many, and no wait for nothing.
+    Raises AssertionError at the step that breaks an invariant: no record twice in one walk, none
+    that was never listed, no superfluous request, and no endless wait.
     """
 
     def __init__(
@@ -266,8 +266,8 @@ async def play(
 ) -> tuple[int, int]:
     """Take random steps until the walk is over.
 
-    Returns how many steps were taken, and how many of them changed the list. After ``most`` nobody
-    changes it any more. Steps for which there was no occasion do not count.
+    Returns the number of steps, and how many of them changed the list. After ``most`` changes the
+    list is stable. Steps that did not apply do not count.
     """
     steps = changes = 0
     while not stage.over or isinstance(stage.outcome, ServerError):

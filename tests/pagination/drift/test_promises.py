@@ -1,6 +1,6 @@
 """The promises for changing lists in their simplest form, and cases just outside of them.
 
-Whatever is promised "unless" has its loss here, to be looked at.
+Each documented exception of a promise has a test here.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ async def watched_or_verified(drift: Drift) -> tuple[DriftStage, list[int]]:
 async def test_watching_misses_only_a_balanced_change() -> None:
     """Twelve rows in pages of four; the fifth moves onto page 1, which was read before.
 
-    No count changes, no page is short, no id repeats: every reply is what it would be if the list
-    had always been like that.
+    No count changes, no page is short, no id repeats: every response looks as if the list had never
+    changed.
     """
     stage, began = await watched_or_verified("watch")
     assert stage.outcome is None
@@ -96,7 +96,7 @@ async def test_watching_detects_an_unbalanced_change(kind: str) -> None:
 async def test_a_row_that_leaves_and_returns_can_hide_another_even_from_verifying() -> None:
     """An excluded case: seen before and after the pivot, but not listed at it.
 
-    Counted among the rows of the pivot's moment, it stands for one that is never seen.
+    It counts among the rows of the pivot's moment, and hides one that is never seen.
     """
 
     def hide_the_third(changing_list: DriftingList, began: list[int]) -> None:

@@ -1,6 +1,6 @@
 """The promises hold for any order of changes, responses, failures and consumer actions.
 
-The examples here are few, so that the suite stays quick; `long` takes a million steps.
+There are few examples here, so that the suite stays quick; `long_run` takes a million steps.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The programs of the fleet tests: ``python -m tests.stores.rates.processes ROLE JSON``.
 
-Each says one line when it is ready, waits for a line, and reports one line of JSON.
+Each prints one line when it is ready, waits for a line, and prints a report as one line of JSON.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One process of a fleet: tasks that call until a deadline, and a report as JSON.
 
-Reads one line of JSON from its standard input, says that it is ready, begins at the next line.
+It reads one line of JSON from standard input, prints that it is ready, and starts at the next line.
 """
 
 from __future__ import annotations
