@@ -133,11 +133,8 @@ class ClaimTotals(Record):
     _repr_fields = ()
 
     amount_billed_to_insurance: Money | None = None
-    """Amount billed to the insurer."""
     estimated_insurance_payment: Money | None = None
-    """Expected payment of the insurer."""
     insurance_payment: Money | None = None
-    """Payment of the insurer."""
     write_off: Money | None = None
     """Amount that nobody pays."""
 
@@ -158,11 +155,8 @@ class ClaimPayout(Record):
     charge_id: int | None = None
     """The charge's id; None inside a charge."""
     amount_billed_to_insurance: Money | None = None
-    """Amount billed to the insurer."""
     estimated_insurance_payment: Money | None = None
-    """Expected payment of the insurer."""
     insurance_payment: Money | None = None
-    """Payment of the insurer."""
     write_off: Money | None = None
     """Amount that nobody pays."""
     allowed_amount: Money | None = None
@@ -257,18 +251,12 @@ class InsuranceBalance(Record):
     updated_at: Timestamp | None = None
     """Last change, UTC."""
     estimated_amount_under_30: Money | None = None
-    """Expected insurance payments, up to 30 days old."""
+    """Amount that insurers are expected to pay."""
     estimated_amount_31_60: Money | None = None
-    """Expected insurance payments, 31 to 60 days old."""
     estimated_amount_61_90: Money | None = None
-    """Expected insurance payments, 61 to 90 days old."""
     estimated_amount_over_90: Money | None = None
-    """Expected insurance payments, more than 90 days old."""
     billed_amount_under_30: Money | None = None
-    """Amount billed to insurers, up to 30 days old."""
+    """Amount billed to insurers."""
     billed_amount_31_60: Money | None = None
-    """Amount billed to insurers, 31 to 60 days old."""
     billed_amount_61_90: Money | None = None
-    """Amount billed to insurers, 61 to 90 days old."""
     billed_amount_over_90: Money | None = None
-    """Amount billed to insurers, more than 90 days old."""

@@ -325,13 +325,9 @@ class GuarantorBalance(Record):
     guarantor_portion: Money | None = None
     """Part of the balance that the guarantor has to pay."""
     total_balance_under_30: Money | None = None
-    """Balance that is up to 30 days old."""
     total_balance_31_60: Money | None = None
-    """Balance that is 31 to 60 days old."""
     total_balance_61_90: Money | None = None
-    """Balance that is 61 to 90 days old."""
     total_balance_over_90: Money | None = None
-    """Balance that is more than 90 days old."""
     guarantor: Patient | None = None
     """The guarantor; only with a single balance."""
 

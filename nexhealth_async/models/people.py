@@ -285,7 +285,7 @@ class Patient(_PatientExtras):
     inactive: bool | None = None
     """True if the patient is inactive."""
     last_sync_time: Timestamp | None = None
-    """Last change of the record in the practice's system, UTC."""
+    """Last meaningful change of the record in the practice's system."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -335,7 +335,7 @@ class Provider(Record):
     inactive: bool | None = None
     """True if the provider is inactive."""
     last_sync_time: Timestamp | None = None
-    """Last change of the record in the practice's system, UTC."""
+    """Last meaningful change of the record in the practice's system."""
     display_name: str | None = None
     """Name for display."""
     npi: str | None = None

@@ -80,7 +80,7 @@ class _LocationExtras(Record):
     tz: str | None = None
     """IANA name of the time zone, such as ``America/New_York``."""
     last_sync_time: Timestamp | None = None
-    """Last change of the location's data in the practice's system, UTC."""
+    """Last refresh with data from the practice's system."""
     insert_appt_client: bool | None = None
     """True if appointments made through the API are written to the practice's system."""
     map_by_operatory: bool | None = None
@@ -302,5 +302,6 @@ class Onboarding(Record):
     status: str | None = None
     """``in_progress``, ``complete`` or ``failed``."""
     booking_params: BookingParams | None = None
+    """Choices for online booking, collected during setup."""
     availability_ready_at: Timestamp | None = None
     """Time the location became bookable; None until then."""
