@@ -1,4 +1,4 @@
-"""The command line; comes with the extra ``cli``. One module for each command."""
+"""Command line of the package (extra ``cli``), with one module per command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["run"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the commands on first use."""
+    """Import the commands on first use."""
     if name != "run":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from nexhealth_async.cli import app

@@ -1,4 +1,4 @@
-"""The command ``nexhealth`` as a whole: its commands and its help."""
+"""The command ``nexhealth``: its subcommands, its help and its usage errors."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["build_app", "run"]
 
-_HELP = """The NexHealth Synchronizer API from the command line.
+_HELP = """Use the NexHealth Synchronizer API from the command line.
 
-The API key is read from NEXHEALTH_API_KEY in the environment, or asked for;
-it is never an argument, because other users of the machine can see those.
-NEXHEALTH_BASE_URL names another server than the vendor's. The version of the
-API is found out, unless --api-version or NEXHEALTH_API_VERSION names one.
+The API key is read from NEXHEALTH_API_KEY, or prompted for. It is never an
+argument, because other users of the machine can read command lines.
+NEXHEALTH_BASE_URL selects a server other than the vendor's. The API version is
+detected, unless --api-version or NEXHEALTH_API_VERSION sets it.
 """
 
 
 def build_app() -> App:
-    """Make the command with all its commands."""
+    """Build the application with all commands."""
     app = App(
         name="nexhealth",
         help=_HELP,
@@ -56,13 +56,15 @@ def build_app() -> App:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out a command line and return its exit status."""
+    """Run a command line and return its exit status."""
     return run_supervised(lambda: _execute(arguments))
 
 
 def _execute(arguments: Sequence[str]) -> int:
     if "--version" in arguments[1:] and arguments[0] != "endpoints":
-        terminal.print_error("--version stands alone; --api-version names the version of the API.")
+        terminal.print_error(
+            "--version must be the only argument; --api-version sets the API version."
+        )
         return MISUSED
     app = build_app()
     try:
@@ -84,29 +86,29 @@ _KEYS = frozenset({"--api-key", "--apikey", "--key", "--token", "--nexhealth-api
 def _usage_error_text(error: CycloptsError, arguments: Sequence[str]) -> str:
     if _KEYS.intersection(word.partition("=")[0].lower() for word in arguments):
         return (
-            "The API key is no argument, since other users of the machine can see those: set "
-            "NEXHEALTH_API_KEY in the environment, or leave it out to be asked for it."
+            "The API key cannot be an argument, because other users of the machine can read it: "
+            "set NEXHEALTH_API_KEY in the environment, or leave it unset to be prompted."
         )
     text = str(error)
     if isinstance(error, MissingArgumentError):
-        text = _missing(error, arguments)
+        text = _missing_argument_text(error, arguments)
     elif isinstance(error, UnusedCliTokensError):
-        text = f"Nothing is known of {', '.join(error.unused_tokens or ())} here; see --help."
+        text = f"Unexpected arguments: {', '.join(error.unused_tokens or ())}; see --help."
     for word in sorted(filter(str.strip, arguments), key=len, reverse=True):
         text = text.replace(word, terminal.shell_quote(word))
     return " ".join(terminal.escape_controls(text).split())
 
 
-def _missing(error: MissingArgumentError, arguments: Sequence[str]) -> str:
-    """Name what is missing, and say what it is."""
+def _missing_argument_text(error: MissingArgumentError, arguments: Sequence[str]) -> str:
+    """Name the missing argument and quote its help."""
     argument = error.argument
     if argument is None or not argument.parameter.help:
         return str(error)
-    given = [name for name in argument.names if name in arguments]
-    # What stands on its own has an option's name, too, but is called by its place.
-    is_placed = argument.field_info.is_positional
-    name = argument.name.lstrip("-").upper().replace("-", "_") if is_placed else argument.name
-    what = f"{given[0]} needs a value" if given else f"{name} is missing"
+    used_names = [name for name in argument.names if name in arguments]
+    # cyclopts gives positional arguments an option's name too, which users cannot type.
+    is_positional = argument.field_info.is_positional
+    name = argument.name.lstrip("-").upper().replace("-", "_") if is_positional else argument.name
+    problem = f"{used_names[0]} needs a value" if used_names else f"{name} is missing"
     choices = argument.get_choices(force=True)
-    offered = f" ({', '.join(choices)})" if choices else ""
-    return f"{what}{offered}: {argument.parameter.help}"
+    choices_text = f" ({', '.join(choices)})" if choices else ""
+    return f"{problem}{choices_text}: {argument.parameter.help}"

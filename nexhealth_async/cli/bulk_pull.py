@@ -1,4 +1,4 @@
-"""``nexhealth pull`` of several lists, or into a target: the copy, and its estimate."""
+"""``nexhealth pull`` of several lists or into a target: the copy and its dry run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nexhealth_async.cli.pull_command import (
     practices_of,
 )
 from nexhealth_async.cli.pull_summary import PullSummary, copy_summary, estimate_text
-from nexhealth_async.cli.rejects_file import RejectsFile, nothing_to_resume
+from nexhealth_async.cli.resumable_target import ResumableTarget, nothing_to_resume
 from nexhealth_async.cli.target_option import Destination, destination
 
 if TYPE_CHECKING:
@@ -31,24 +31,24 @@ __all__ = ["BulkCopy", "BulkEstimate"]
 
 @frozen(kw_only=True)
 class BulkEstimate:
-    """A dry run: count what a bulk pull would read."""
+    """A dry run, which counts the records that a bulk pull would read."""
 
     command: PullCommand
     options: BulkOptions
 
     @classmethod
     def for_command(cls, command: PullCommand) -> BulkEstimate:
-        """Check the options; raises `CliError` for what does not fit."""
+        """Check the options; raise `CliError` for invalid ones."""
         return cls(command=command, options=parse_bulk_options(command))
 
     def run(self, key: CliApiKey) -> PullSummary:
         """Count the records and return the estimate as text."""
         estimate = run(self._estimate(key))
-        spoken = f"API version {estimate.shards[0].shard.version}" if estimate.shards else ""
+        version = f"API version {estimate.shards[0].shard.version}" if estimate.shards else ""
         text = estimate_text(
             estimate, concurrency=self.options.concurrency, price=self.options.price
         )
-        return PullSummary(output=text, text=spoken)
+        return PullSummary(output=text, text=version)
 
     async def _estimate(self, key: CliApiKey) -> Estimate:
         command, options = self.command, self.options
@@ -65,7 +65,7 @@ class BulkEstimate:
             )
 
     def early_end_text(self, *, stopped: bool) -> str | None:
-        """Return nothing: a dry run leaves nothing behind."""
+        """Return None: a dry run writes nothing."""
         del stopped
         return None
 
@@ -87,7 +87,7 @@ class BulkCopy:
 
     @classmethod
     def for_command(cls, command: PullCommand) -> BulkCopy:
-        """Check the options and the target; raises `CliError` for what does not fit."""
+        """Check the options and the target; raise `CliError` for invalid ones."""
         return cls(
             command=command,
             options=parse_bulk_options(command),
@@ -96,7 +96,7 @@ class BulkCopy:
         )
 
     def run(self, key: CliApiKey) -> PullSummary:
-        """Copy everything; parts that fail are reported, not raised."""
+        """Copy the lists; failed shards are reported, not raised."""
         return copy_summary(
             run(self._copy(key)),
             label=self.destination.label,
@@ -105,13 +105,13 @@ class BulkCopy:
 
     async def _copy(self, key: CliApiKey) -> Report:
         command, options = self.command, self.options
-        # What fails before the copy begins fails before a file is made.
+        # Errors of the login and the look-ups come before the target is created.
         async with open_pull(command, key) as session:
             practices = await practices_of(session.nex, command.scope)
             async with progress_display(self.progress, enabled=not command.output.quiet):
                 return await session.nex.bulk.copy(
                     options.lists,
-                    to=RejectsFile(
+                    to=ResumableTarget(
                         self.destination.target,
                         only_resume=self.destination.label if command.only_resumes else None,
                     ),
@@ -131,27 +131,26 @@ class BulkCopy:
                 )
 
     def early_end_text(self, *, stopped: bool) -> str | None:
-        """Return how to go on, if anything was read."""
+        """Return how to resume, if the pull had started."""
         if self.progress.started:
-            return "What was written is kept; the same command with --resume goes on."
-        return "Stopped before anything was read." if stopped else None
+            return "The records written so far are kept; add --resume to the command to continue."
+        return "Stopped before any record was read." if stopped else None
 
 
 def _destination(command: PullCommand) -> Destination:
     bulk = command.bulk
-    where = destination(
+    resolved = destination(
         bulk.to,
         kind=cast("Literal['jsonl', 'parquet'] | None", command.output.format),
         compress=bulk.compress,
         schema=bulk.schema,
     )
-    if command.only_resumes and where.is_missing():
-        raise nothing_to_resume(where.label)
-    if command.filters.since == "last" and not where.target.merges:
-        raise CliError(
-            "Files cannot be brought up to date: --since last needs DuckDB or PostgreSQL."
-        )
-    folder = where.path.parent if where.path is not None and where.path.suffix else None
-    if folder is not None and not folder.is_dir():
-        raise CliError(f"{where.path} cannot be made: there is no directory {folder}.")
-    return where
+    if command.only_resumes and resolved.is_missing():
+        raise nothing_to_resume(resolved.label)
+    if command.filters.since == "last" and not resolved.target.merges:
+        raise CliError("Files cannot be refreshed: --since last needs DuckDB or PostgreSQL.")
+    path = resolved.path
+    directory = path.parent if path is not None and path.suffix else None
+    if directory is not None and not directory.is_dir():
+        raise CliError(f"{path} cannot be created: there is no directory {directory}.")
+    return resolved

@@ -1,4 +1,4 @@
-"""``nexhealth check``: is the key good, what does it see, and do the data flow?"""
+"""``nexhealth check``: verify the key, its practices and their sync status."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _RECENT_SECONDS = 10.0
 
 
 def check(*, entry: ConnectionOptions = ANY_LOCATION) -> int:
-    """Check the key, and say what it sees and whether the practices' data flow.
+    """Check the key, and list its practices and their sync status.
 
-    The key is read from NEXHEALTH_API_KEY, or asked for. Exit status 0 says
-    that it is accepted, 1 that it is not, or that the API is out of reach.
+    The key is read from NEXHEALTH_API_KEY, or prompted for. The exit status is 0
+    if the key is accepted, and 1 if it is not or the API cannot be reached.
     """
-    seen = run(_inspect_account(entry, CliApiKey.for_entry(entry)))
-    terminal.print_message("".join(line + "\n" for line in _report(seen)))
+    status = run(_inspect_account(entry, CliApiKey.for_entry(entry)))
+    terminal.print_message("".join(line + "\n" for line in _report(status)))
     return 0
 
 
 @frozen(kw_only=True)
 class _AccountStatus:
-    """What there was to see."""
+    """The account as the API reports it."""
 
     host: str
     version: str
@@ -51,37 +51,37 @@ class _AccountStatus:
     institutions: list[Institution]
     locations: list[Location]
     syncs: list[SyncStatus] | None
-    """None where the API refused to tell."""
+    """None if the key or the version may not read the sync status."""
 
 
 async def _inspect_account(entry: ConnectionOptions, key: CliApiKey) -> _AccountStatus:
     from nexhealth_async._protocol.retry import RetryPolicy
     from nexhealth_async.session import client_of
 
-    # Somebody waits for the answer: one more try, then say so.
-    async with open_session(entry, key, retry=RetryPolicy(attempts=2, base_delay=0.2)) as door:
-        nex = door.nex
-        institutions = [one async for one in nex.institutions.walk()]
-        locations = [one async for one in nex.locations.walk()]
+    # A user is waiting, so one retry is enough.
+    async with open_session(entry, key, retry=RetryPolicy(attempts=2, base_delay=0.2)) as session:
+        nex = session.nex
+        institutions = [institution async for institution in nex.institutions.walk()]
+        locations = [location async for location in nex.locations.walk()]
         return _AccountStatus(
-            host=_host(door),
+            host=_host(session),
             version=await client_of(nex).resolve_version(),
             token_seconds=await nex.log_in(),
             institutions=institutions,
             locations=locations,
-            syncs=await _syncs(nex),
+            syncs=await _read_syncs(nex),
         )
 
 
-async def _syncs(nex: NexHealth) -> list[SyncStatus] | None:
+async def _read_syncs(nex: NexHealth) -> list[SyncStatus] | None:
     try:
-        return [one async for one in nex.sync_status.walk()]
+        return [sync async for sync in nex.sync_status.walk()]
     except (APIError, NotInVersionError):
         return None
 
 
-def _host(base_url: OpenedSession) -> str:
-    parts = urlsplit(base_url.url)
+def _host(session: OpenedSession) -> str:
+    parts = urlsplit(session.url)
     return parts.netloc.rpartition("@")[2]
 
 
@@ -89,35 +89,41 @@ def _report(status: _AccountStatus) -> Iterator[str]:
     yield f"Host         {status.host}"
     yield f"API version  {status.version}"
     yield f"Key          accepted; a token lasts {_format_duration(status.token_seconds)}"
-    # The two lists are asked for one after the other, so that either may know of more.
+    # The lists are read in two requests, so either may hold a practice that the other lacks.
     names: dict[int | None, tuple[str | None, str | None]] = {
-        **{one.institution_id: (one.institution_name, one.subdomain) for one in status.locations},
-        **{one.id: (one.name, one.subdomain) for one in status.institutions},
+        location.institution_id: (location.institution_name, location.subdomain)
+        for location in status.locations
+    }
+    names |= {
+        institution.id: (institution.name, institution.subdomain)
+        for institution in status.institutions
     }
     if not names:
-        yield "Practices    none: ask for a practice to be connected to this key"
+        yield "Practices    none: ask NexHealth to connect a practice to this key"
     for id, (name, subdomain) in names.items():
         yield ""
         yield f"{_name(name)}, subdomain {_name(subdomain)}"
-        offices = [one for one in status.locations if one.institution_id == id]
-        for office in offices:
-            yield f"  {_title(office)}"
-            yield from (f"    {line}" for line in _sync_rows(status.syncs, office))
-        if not offices:
+        locations = [location for location in status.locations if location.institution_id == id]
+        for location in locations:
+            yield f"  {_title(location)}"
+            yield from (f"    {line}" for line in _sync_rows(status.syncs, location))
+        if not locations:
             yield "  no location"
 
 
 def _sync_rows(syncs: list[SyncStatus] | None, location: Location) -> Iterator[str]:
     if syncs is None:
-        yield "sync state not available to this key or version"
+        yield "sync status not available to this key or version"
         return
-    ours = [sync for sync in syncs if any(one.id == location.id for one in sync.locations)]
-    for sync in ours:
+    location_syncs = [
+        sync for sync in syncs if location.id in [synced.id for synced in sync.locations]
+    ]
+    for sync in location_syncs:
         system = sync.emr and (sync.emr.display_name or sync.emr.name)
         system = terminal.escape_controls(system) if system else "the practice's system"
         yield f"reading from {system} {_sync_text(sync.read_status, sync.read_status_at)}"
         yield f"writing to {system} {_sync_text(sync.write_status, sync.write_status_at)}"
-    if not ours:
+    if not location_syncs:
         yield "no sync reported"
 
 
@@ -133,13 +139,13 @@ def _title(location: Location) -> str:
 def _sync_text(status: str | None, timestamp: datetime | None) -> str:
     if status is None:
         return "is not reported"
-    meaning = {"green": "works", "red": "is down"}.get(status, "is in a state unknown here")
+    meaning = {"green": "works", "red": "is down"}.get(status, "has an unknown status")
     text = f"{meaning} ({_name(status)}"
     if timestamp is None:
         return f"{text})"
-    moment = timestamp.astimezone(UTC)
-    ago = max(0.0, (datetime.now(UTC) - moment).total_seconds())
-    return f"{text} as of {moment:%Y-%m-%d %H:%M} UTC, {_format_age(ago)})"
+    timestamp = timestamp.astimezone(UTC)
+    age = max(0.0, (datetime.now(UTC) - timestamp).total_seconds())
+    return f"{text} as of {timestamp:%Y-%m-%d %H:%M} UTC, {_format_age(age)})"
 
 
 def _format_age(seconds: float) -> str:
@@ -156,4 +162,4 @@ def _format_duration(seconds: float) -> str:
 
 
 def _name(text: str | None) -> str:
-    return terminal.escape_controls(text) if text else "(without a name)"
+    return terminal.escape_controls(text) if text else "(no name)"

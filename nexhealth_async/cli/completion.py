@@ -1,4 +1,4 @@
-"""``nexhealth completion``: a script that lets a shell complete commands, options and lists."""
+"""``nexhealth completion``: scripts that complete commands, options and lists in a shell."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 
 
 def completion(
-    shell: Annotated[Shell, Parameter(help="The shell that is to complete.")],
+    shell: Annotated[Shell, Parameter(help="Your shell.")],
     *,
     app: Annotated[App, Parameter(parse=False)],
 ) -> int:
-    """Print what makes a shell complete commands and options; it changes no file.
+    """Print a completion script for a shell; no file is changed.
 
-    Put the first example into ~/.bashrc, or run the one of your shell once.
+    For bash, add the first example to ~/.bashrc; for zsh or fish, run the example once.
     """
     terminal.write(script(app, shell).rstrip() + "\n")
     return 0

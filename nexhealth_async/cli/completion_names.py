@@ -1,4 +1,4 @@
-"""The names of lists that a shell offers where a command takes lists."""
+"""Names of lists that shell completion offers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GENERATING: ContextVar[bool] = ContextVar("_GENERATING", default=False)
 
 @contextmanager
 def generating_completions() -> Generator[None]:
-    """Offer the names of lists while the block generates a completion script."""
+    """Make `completions` return names while the block generates a completion script."""
     token = _GENERATING.set(True)
     try:
         yield
@@ -24,10 +24,10 @@ def generating_completions() -> Generator[None]:
 
 
 def completions() -> tuple[str, ...] | None:
-    """Return the lists that a shell offers, those of every API version.
+    """Return the names of the lists of every API version, or None outside of completion.
 
-    None while no script is generated: cyclopts would otherwise refuse an unknown list with all
-    names there are, while `check_names` suggests the nearest one.
+    Outside of completion, `check_names` rejects an unknown list and suggests the nearest name;
+    cyclopts would print all names instead.
     """
     if not _GENERATING.get():
         return None

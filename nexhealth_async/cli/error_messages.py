@@ -1,4 +1,4 @@
-"""Errors in the words of the command line: options and variables instead of Python's arguments."""
+"""Error messages for the shell, which name options and variables instead of Python arguments."""
 
 from __future__ import annotations
 
@@ -26,41 +26,42 @@ __all__ = ["advice", "as_sentence", "describe_error"]
 
 _ADVICE: Final[dict[type[NexHealthError], str]] = {
     APITimeoutError: "try again later",
-    MalformedBodyError: "check NEXHEALTH_BASE_URL; if it stays so, tell NexHealth's support",
-    InvalidAPIKeyError: "check that NEXHEALTH_API_KEY holds all of it, that it is "
-    "not revoked, and that it is of the right environment",
+    MalformedBodyError: "check NEXHEALTH_BASE_URL; if the error persists, contact NexHealth "
+    "support",
+    InvalidAPIKeyError: "check that NEXHEALTH_API_KEY holds the complete key, that the key is "
+    "not revoked, and that it belongs to this environment",
     VersionNotEnabledError: "leave out --api-version and NEXHEALTH_API_VERSION, so that "
-    "the version is found out, or ask NexHealth's support which one the account may use",
-    FirewallBlockedError: "check NEXHEALTH_BASE_URL if you set it, else ask "
-    "NexHealth's support whether it lets your network through",
+    "the version is detected, or ask NexHealth support which versions the account may use",
+    FirewallBlockedError: "check NEXHEALTH_BASE_URL if you set it, otherwise ask "
+    "NexHealth support whether your network is allowed",
     PermissionDeniedError: "check the spelling of --practice, and that the key may "
     "read this list of it",
-    NotFoundError: "`nexhealth practices` lists the practices and locations there are",
-    InvalidRequestError: "NexHealth's support can say what it objects to",
-    RateLimitError: "another program may use the same key: try again once it is done",
-    UndecodableRecordError: "tell the makers of this program",
-    IgnoredFilterError: "tell NexHealth's support",
+    NotFoundError: "`nexhealth practices` lists the practices and locations",
+    InvalidRequestError: "ask NexHealth support for the reason",
+    RateLimitError: "another program may use the same key: try again when it has finished",
+    UndecodableRecordError: "report it to the maintainers of nexhealth-async",
+    IgnoredFilterError: "report it to NexHealth support",
     StalledCursorError: "try again later",
-    UnfinishedPullError: "let `nexhealth fleet work` end it (after --resume if that "
-    "finds nothing of it), or give it up with --replace",
+    UnfinishedPullError: "finish it with `nexhealth fleet work` (run `nexhealth fleet pull "
+    "--resume` first if its queue is empty), or discard it with --replace",
 }
-"""Replaces the library's advice where that names arguments and attributes of Python."""
+"""Advice that replaces the library's own, which names arguments and attributes of Python."""
 
 _ORIGIN_ADVICE: Final = {
-    "adopt": "add --adopt if they are of this account, or copy to another target",
+    "adopt": "add --adopt if they belong to this account, or copy to another target",
     "recopy": "add --recopy to replace all of them, or copy to another target",
 }
 
 _OPTIONS: Final = {
     "base_url": "NEXHEALTH_BASE_URL",
-    "trust the CA": "name by NEXHEALTH_CA_FILE the CA",
+    "trust the CA": "name in NEXHEALTH_CA_FILE the CA",
     "version": "--api-version",
 }
-"""Arguments of Python, and what stands for them in a shell."""
+"""Python arguments in the library's advice, and their counterparts in a shell."""
 
 
 def advice(error: NexHealthError) -> str:
-    """Return what to do about an error in a shell; empty where the message itself says it."""
+    """Return what to do about an error in a shell; empty if the message says it."""
     if isinstance(error, OriginError) and error.option is not None:
         return _ORIGIN_ADVICE[error.option]
     if "advice" not in vars(error):
@@ -76,10 +77,10 @@ def advice(error: NexHealthError) -> str:
 
 
 def describe_error(error: NexHealthError) -> str:
-    """Describe what happened, without what to do about it."""
+    """Return the error's message without advice."""
     return str(error).removesuffix(f"; {error.advice}")
 
 
 def as_sentence(error: NexHealthError) -> str:
-    """Describe what happened, and what to do about it in a shell."""
+    """Return the error's message with advice for the shell."""
     return "; ".join(filter(None, (describe_error(error), advice(error))))

@@ -1,4 +1,4 @@
-"""How a command lives and ends: signals, exit statuses, and errors as one sentence."""
+"""Exit statuses, signals, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ __all__ = ["FAILED", "MISUSED", "PARTIAL", "CliError", "SignalInterrupt", "run",
 T = TypeVar("T")
 
 FAILED = 1
-"""Exit status when the API, the network or a file let us down."""
+"""Exit status after an error of the API, the network or a file."""
 MISUSED = 2
-"""Exit status when the command cannot be carried out as it was given."""
+"""Exit status after a usage error."""
 PARTIAL = 3
-"""Exit status when shards failed or records could not be read, and all else is complete."""
+"""Exit status of a pull that is complete except for failed shards or rejected records."""
 _BROKEN_PIPE = 141
 _SIGNALLED = 128
 
 _GRACEFUL_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-"""Signals that end a command as Ctrl-C does, with its clean-up."""
+"""Signals that end a command like Ctrl-C, with its clean-up."""
 
 
 class CliError(Exception):
-    """The command ends with this sentence for the user and this exit status."""
+    """An error that ends the command with a message and an exit status."""
 
     def __init__(self, message: str, *, status: int = MISUSED) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class CliError(Exception):
 
 
 class SignalInterrupt(BaseException):
-    """A signal other than Ctrl-C asks the process to end."""
+    """An interrupt by a signal other than Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -56,10 +56,10 @@ class SignalInterrupt(BaseException):
 
 
 def run_supervised(work: Callable[[], int]) -> int:
-    """Do the work and return the exit status; errors that are to be expected become sentences.
+    """Run a command and return its exit status; expected errors are printed as one sentence.
 
-    Ctrl-C and its like end the process here, after the clean-up, without waiting for threads: a
-    name look-up that hangs would hold the interpreter for many seconds.
+    Ctrl-C and other signals end the process here, after the clean-up, without waiting for
+    threads: a hanging name look-up would delay the exit for many seconds.
     """
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", NexHealthWarning)
@@ -75,9 +75,8 @@ def run_supervised(work: Callable[[], int]) -> int:
 
 
 def run(work: Coroutine[object, None, T]) -> T:
-    """Run a coroutine; the first signal cancels it, and its clean-up is awaited."""
-    # Left open when a signal ended the work: closing it would wait for threads. See
-    # `run_supervised`.
+    """Run a coroutine; the first signal cancels it and waits for its clean-up."""
+    # After a signal the runner is not closed, which would wait for threads; see `run_supervised`.
     runner = asyncio.Runner()
     try:
         result = runner.run(_cancellable(work))
@@ -99,8 +98,8 @@ async def _cancellable(work: Coroutine[object, None, T]) -> T:
         received.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    ours = [number for number in _GRACEFUL_SIGNALS if signal.getsignal(number) is _handle_signal]
-    for number in ours:
+    handled = [number for number in _GRACEFUL_SIGNALS if signal.getsignal(number) is _handle_signal]
+    for number in handled:
         signal.signal(number, cancel)
     try:
         return await work
@@ -109,7 +108,7 @@ async def _cancellable(work: Coroutine[object, None, T]) -> T:
             raise SignalInterrupt(received[0]) from None
         raise
     finally:
-        for number in ours:
+        for number in handled:
             signal.signal(number, _handle_signal)
 
 
@@ -121,26 +120,27 @@ def _status(work: Callable[[], int]) -> int:
     try:
         status = work()
         terminal.flush()
-    except CliError as quit_:
-        return _failed(quit_.message, quit_.status)
+    except CliError as error:
+        return _print_failure(error.message, error.status)
     except UsageError as error:
-        return _failed(as_sentence(error), MISUSED)
+        return _print_failure(as_sentence(error), MISUSED)
     except NexHealthError as error:
-        return _failed(as_sentence(error), FAILED)
+        return _print_failure(as_sentence(error), FAILED)
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as `head` does. Nothing is left to flush.
+        # The reader of stdout has closed it, as `head` does.
         terminal.discard_output()
         return _BROKEN_PIPE
     except OSError as error:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        return _failed(f"{where}{error.strerror or type(error).__name__}", FAILED)
+        prefix = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return _print_failure(f"{prefix}{error.strerror or type(error).__name__}", FAILED)
     except Exception as error:  # noqa: BLE001 - a defect; its message may hold personal data
         frames = "".join(traceback.format_tb(error.__traceback__))
-        return _failed(f"unexpected {type(error).__name__}, please report it\n{frames}", FAILED)
+        message = f"unexpected {type(error).__name__}, please report it\n{frames}"
+        return _print_failure(message, FAILED)
     return status
 
 
-def _failed(message: str, status: int) -> int:
+def _print_failure(message: str, status: int) -> int:
     terminal.print_error(message)
     return status
 
@@ -159,7 +159,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Say our own warnings in words; others are for developers."""
+    """Print warnings of this package as notes; hide others, which are for developers."""
     del filename, lineno, file, line
     if issubclass(category, NexHealthWarning):
         terminal.print_note(str(message))

@@ -1,4 +1,4 @@
-"""``nexhealth fleet``: a pull spread over processes, by a queue in Redis."""
+"""``nexhealth fleet``: spread one pull over many processes through a queue in Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["fleet"]
 
 fleet: App = App(
     name="fleet",
-    help="Spread a pull over processes: one begins it, many work, anyone asks after it.",
+    help="Spread a pull over processes: one plans it, many work on it, any shows its status.",
     help_format="plaintext",
 )
 for _command in (pull, work, status):

@@ -1,4 +1,4 @@
-"""The options that the commands of ``nexhealth fleet`` share: the database and the queue."""
+"""Options that the commands of ``nexhealth fleet`` share: the database and the queue."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class FleetLocation:
         str | None,
         Parameter(
             group=_WHERE,
-            help="The PostgreSQL database (postgresql://user@host/database). NEXHEALTH_PULL_TO "
-            "may say it instead, and PGPASSWORD the password.",
+            help="The PostgreSQL database (postgresql://user@host/database); by default "
+            "NEXHEALTH_PULL_TO. The password is read from PGPASSWORD.",
         ),
     ] = None
     schema: Annotated[
@@ -43,35 +43,35 @@ class FleetLocation:
         str | None,
         Parameter(
             group=_WHERE,
-            help="The Redis of the queue (redis://host:6379/0). NEXHEALTH_REDIS may say it "
-            "instead, and has to if there is a password in it.",
+            help="Redis URL of the queue (redis://host:6379/0); by default NEXHEALTH_REDIS. "
+            "A URL with a password must be in NEXHEALTH_REDIS.",
         ),
     ] = None
     queue: Annotated[
-        str, Parameter(group=_WHERE, help="Name of the queue (nexhealth), to keep several apart.")
+        str, Parameter(group=_WHERE, help="Name of the queue (nexhealth), if there are several.")
     ] = "nexhealth"
 
     def target(self) -> Target:
-        """Return the database; raises `CliError` for what processes cannot share."""
-        where = destination(self.to, kind=None, compress=None, schema=self.schema)
-        if not where.label.startswith("PostgreSQL"):
+        """Return the database; raise `CliError` for a target that processes cannot share."""
+        resolved = destination(self.to, kind=None, compress=None, schema=self.schema)
+        if not resolved.label.startswith("PostgreSQL"):
             raise CliError(
-                "A fleet is many processes, and files belong to one (DuckDB's too): use --to "
+                "Processes cannot share files or a DuckDB file: use --to "
                 "postgresql://user@host/database, or `nexhealth pull` in one process."
             )
-        return where.target
+        return resolved.target
 
     def task_queue(self) -> FleetQueue:
-        """Return the queue; raises `CliError` if none is named."""
+        """Return the queue; raise `CliError` if none is configured."""
         queue = self.task_queue_or_none()
         if queue is None:
             raise CliError(
-                f"Say where the queue is: --redis redis://host:6379/0, or set {REDIS_VARIABLE}."
+                f"No queue is configured: add --redis redis://host:6379/0, or set {REDIS_VARIABLE}."
             )
         return queue
 
     def task_queue_or_none(self) -> FleetQueue | None:
-        """Return the queue; None if none is named."""
+        """Return the queue, or None if none is configured."""
         from nexhealth_async.fleet import FleetQueue
 
         url = self.redis or os.environ.get(REDIS_VARIABLE, "").strip()
@@ -80,8 +80,8 @@ class FleetLocation:
         queue = FleetQueue(url=url, name=self.queue)
         if self.redis is not None and ("@" in urlsplit(url).netloc or holds_password(url)):
             raise CliError(
-                "A password does not belong on the command line, where others can read it: put "
-                f"the address in {REDIS_VARIABLE}."
+                "--redis cannot contain a password, because other users can read command lines: "
+                f"set {REDIS_VARIABLE} instead."
             )
         return queue
 
@@ -90,6 +90,9 @@ DEFAULT_LOCATION: Final = FleetLocation()
 
 
 def refuse_sandbox(entry: ConnectionOptions) -> None:
-    """Raise `CliError` for a sandbox, which other processes could not reach."""
+    """Raise `CliError` for ``--sandbox``, which other processes cannot reach."""
     if entry.sandbox:
-        raise CliError("A sandbox ends with this command: a fleet needs a server that stays.")
+        raise CliError(
+            "--sandbox ends with this command: start `nexhealth sandbox`, and set "
+            "NEXHEALTH_BASE_URL to its address."
+        )

@@ -1,4 +1,4 @@
-"""``nexhealth fleet pull``: plan a pull and queue its parts for the workers."""
+"""``nexhealth fleet pull``: plan a pull and queue its shards for the workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DEFAULT_SCOPE: Final = ScopeOptions()
 
 @frozen(kw_only=True)
 class _FleetPullCommand:
-    """A pull to plan, and how workers are to read it."""
+    """A pull to plan, and the options with which workers read it."""
 
     command: PullCommand = field(repr=False)
     place: FleetLocation
@@ -43,7 +43,7 @@ class _FleetPullCommand:
     replace: bool
 
     async def run(self, key: CliApiKey) -> str:
-        """Plan the pull and queue its parts; returns the pull's id."""
+        """Plan the pull, queue its shards and return the pull's id."""
         from nexhealth_async.fleet import fleet_pull
         from nexhealth_async.stores import RedisRates, RedisTokens
 
@@ -84,26 +84,32 @@ def pull(
     ] = False,
     since: Annotated[
         str | None,
-        Parameter(help="Only what changed since this day or moment; last: since the last pull."),
+        Parameter(help="Only records updated since this date or time; last: since the last pull."),
     ] = None,
-    start: Annotated[str | None, Parameter(help="Appointments only: the earliest start.")] = None,
-    end: Annotated[str | None, Parameter(help="Appointments only: the latest start.")] = None,
+    start: Annotated[str | None, Parameter(help="Appointments only: earliest start.")] = None,
+    end: Annotated[str | None, Parameter(help="Appointments only: latest start.")] = None,
     compare: Annotated[
         str | None,
-        Parameter(help="With --since last: a number of days (7), always or never."),
+        Parameter(
+            help="With --since last: read a list whole after this many days (7), always or never, "
+            "to find deleted records."
+        ),
     ] = None,
     drift: Annotated[
         Literal["watch", "verify", "ignore"],
-        Parameter(help="How lists with page numbers are shown to be complete."),
+        Parameter(
+            help="Changes during a pull of numbered pages: check again if one shows (watch), "
+            "always check (verify), or ignore them."
+        ),
     ] = "verify",
-    per_page: Annotated[int | None, Parameter(help="Records in a page.")] = None,
-    concurrency: Annotated[int, Parameter(help="Requests under way for one part of a list.")] = 8,
+    per_page: Annotated[int | None, Parameter(help="Records per page.")] = None,
+    concurrency: Annotated[int, Parameter(help="Requests in flight per shard.")] = 8,
     resume: Annotated[
         bool,
         Parameter(
             negative="",
             show_default=False,
-            help="Queue again what is left of the last pull, such as what was given up.",
+            help="Queue the unfinished and dead shards of the last pull again.",
         ),
     ] = False,
     replace: Annotated[
@@ -111,7 +117,8 @@ def pull(
         Parameter(
             negative="",
             show_default=False,
-            help="Give up the last pull where it is unfinished; without this, it is kept.",
+            help="Discard the last pull if it is unfinished. Without this option, the command "
+            "fails.",
         ),
     ] = False,
     adopt: Annotated[
@@ -119,8 +126,8 @@ def pull(
         Parameter(
             negative="",
             show_default=False,
-            help="Take what an earlier release copied, and kept no origin of, for records of this "
-            "account.",
+            help="Treat records that an earlier release copied without their origin as records "
+            "of this account.",
         ),
     ] = False,
     recopy: Annotated[
@@ -128,14 +135,14 @@ def pull(
         Parameter(
             negative="",
             show_default=False,
-            help="Delete all records and copy everything anew, in another version of the API too.",
+            help="Delete all records and copy everything again, also in another API version.",
         ),
     ] = False,
 ) -> int:
-    """Plan a pull, keep the plan in the database, and queue its parts for the workers.
+    """Plan a pull, store the plan in the database and queue its shards.
 
-    The pull's name goes to stdout. Workers are started by `nexhealth fleet work`.
-    The key is read from NEXHEALTH_API_KEY, or asked for.
+    The pull's name goes to stdout. Start workers with `nexhealth fleet work`.
+    The key is read from NEXHEALTH_API_KEY, or prompted for.
     """
     from nexhealth_async.fleet import ReadOptions, requeue
 
@@ -143,12 +150,15 @@ def pull(
     reading = ReadOptions(drift=drift, per_page=per_page, concurrency=concurrency)
     if resume:
         if resources or all or since or replace or adopt or recopy:
-            raise CliError("--resume goes on with what was asked for before: leave out the rest.")
-        # Options that nobody gave change nothing.
+            raise CliError(
+                "--resume continues the last pull: leave out the lists and --since, "
+                "--all, --replace, --adopt and --recopy."
+            )
+        # Default options keep the options of the pull.
         changed = None if reading == ReadOptions() else reading
         name = run(requeue(to=place.target(), redis=place.task_queue(), reading=changed))
         terminal.print_line(
-            "Nothing is left to do." if name is None else "Queued again what was left."
+            "There is nothing to resume." if name is None else "Queued the remaining shards again."
         )
     else:
         command = PullCommand(
@@ -169,11 +179,11 @@ def pull(
             ),
         )
         for check in (place.target, place.task_queue, lambda: parse_bulk_options(command)):
-            check()  # wrong use is refused before a key is asked for
+            check()  # usage errors come before the prompt for the key
         work = _FleetPullCommand(command=command, place=place, reading=reading, replace=replace)
         name = run(work.run(CliApiKey.for_entry(entry)))
         terminal.print_line(
-            "Queued; `nexhealth fleet work` reads it, `nexhealth fleet status` tells of it."
+            "Queued; run `nexhealth fleet work` to read it, `nexhealth fleet status` to follow it."
         )
     if name is not None:
         terminal.write(f"{name}\n")

@@ -1,4 +1,4 @@
-"""``nexhealth fleet status``: how far a pull has come, and what is wrong with it."""
+"""``nexhealth fleet status``: progress and failures of a pull."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["status"]
 
 _LISTED: Final = 50
-"""Parts that failed, and lists with rejected records, that are named."""
+"""Maximum number of failed shards, and of lists with rejected records, in the report."""
 
 
 def status(
     pull: Annotated[
-        str | None, Parameter(help="Which pull: what `nexhealth fleet pull` printed (the last).")
+        str | None, Parameter(help="Name that `nexhealth fleet pull` printed (the last pull).")
     ] = None,
     /,
     *,
@@ -34,70 +34,65 @@ def status(
     allow_rejected: Annotated[
         Literal["known", "all"] | None,
         Parameter(
-            help="Once the pull is done, records that could not be read make the exit status 3; "
-            "known: not those that earlier pulls rejected; all: none."
+            help="Once the pull is done, rejected records cause exit status 3; known: except "
+            "those that earlier pulls rejected; all: never."
         ),
     ] = None,
 ) -> int:
-    """Tell how far a pull has come: the last one, or the one named.
+    """Show the progress of a pull.
 
-    It needs no key, and Redis only to tell what the queue has given up. The exit
-    status is 3 if parts were given up, or if the pull is done and records could
-    not be read.
+    It needs no key, and Redis only to find dead shards, which the queue no longer
+    retries. The exit status is 3 if there are dead shards, or if the pull is done
+    and records were rejected.
     """
     from nexhealth_async.bulk.target_support import unallowed_counts
     from nexhealth_async.fleet import fleet_status
 
     queue = place.task_queue_or_none()
-    standing = run(fleet_status(pull, to=place.target(), redis=queue))
-    if standing is None:
-        named = "no pull of that name" if pull else "no pull"
-        raise CliError(f"There is {named} in this database; only the last one is remembered.")
-    _print_status(standing, with_queue=queue is not None)
-    lacks = standing.finished and unallowed_counts(standing.rejected, allow_rejected)
-    return PARTIAL if standing.dead or lacks else 0
+    fleet = run(fleet_status(pull, to=place.target(), redis=queue))
+    if fleet is None:
+        subject = "no pull of that name" if pull else "no pull"
+        raise CliError(f"There is {subject} in this database, which keeps only the last one.")
+    _print_status(fleet, with_queue=queue is not None)
+    is_partial = fleet.finished and unallowed_counts(fleet.rejected, allow_rejected)
+    return PARTIAL if fleet.dead or is_partial else 0
 
 
 _COUNTED: Final = ("shards", "done", "dead", "failed", "reading", "waiting", "records", "rejected")
-"""The ones at the right are left out first."""
+"""Titles of the counts; on a narrow terminal the last ones are left out first."""
 
 
-def _print_status(standing: FleetStatus, *, with_queue: bool) -> None:
-    """Write the table, how the pull stands, and what is wrong with it."""
+def _print_status(fleet: FleetStatus, *, with_queue: bool) -> None:
+    """Print the table of resources, the state of the pull and its failures."""
     counted = [title for title in _COUNTED if with_queue or title != "dead"]
     by_resource: dict[str, list[ShardStatus]] = defaultdict(list)
-    for one in standing.shards:
-        by_resource[one.shard.resource].append(one)
+    for shard in fleet.shards:
+        by_resource[shard.shard.resource].append(shard)
     rejected = Counter[str]()
-    for group, count in standing.rejected.items():
+    for group, count in fleet.rejected.items():
         rejected[group.partition("/")[0]] += count.total
     rows = [
-        _status_row(resource, ones, counted, rejected[resource])
-        for resource, ones in by_resource.items()
+        _status_row(resource, shards, counted, rejected[resource])
+        for resource, shards in by_resource.items()
     ]
     if len(rows) > 1:
-        rows.append(_status_row("all", standing.shards, counted, rejected.total()))
+        rows.append(_status_row("all", fleet.shards, counted, rejected.total()))
     columns = (
         TableColumn("resource", (), max_width=40, min_width=12),
         *(TableColumn(title, (), max_width=12, min_width=6, align_right=True) for title in counted),
     )
     table = TextTable(columns, width=terminal_width(), colour=terminal.is_coloured())
     terminal.write(table.lines(rows))
-    begun = standing.started.astimezone().isoformat(sep=" ", timespec="seconds")
-    what = (
-        "done"
-        if standing.finished
-        else "over, with parts given up"
-        if standing.is_over
-        else "under way"
+    started = fleet.started.astimezone().isoformat(sep=" ", timespec="seconds")
+    state = (
+        "done" if fleet.finished else "ended with dead shards" if fleet.is_over else "in progress"
     )
-    lines = [f"pull {standing.pull}, begun {begun}: {what}", *_failure_lines(standing)]
+    lines = [f"pull {fleet.pull}, started {started}: {state}", *_failure_lines(fleet)]
     terminal.print_message("".join(f"{line}\n" for line in lines))
     terminal.print_hidden_columns(table.hidden_columns)
-    if not with_queue and not standing.finished:
+    if not with_queue and not fleet.finished:
         terminal.print_line(
-            f"(without --redis or {REDIS_VARIABLE} it is not known what the queue has given up: "
-            "that counts as failed or waiting)"
+            f"(without --redis or {REDIS_VARIABLE}, dead shards are counted as failed or waiting)"
         )
 
 
@@ -105,30 +100,30 @@ def _status_row(
     name: str, shards: Iterable[ShardStatus], counted: Iterable[str], rejected: int
 ) -> list[str]:
     every = list(shards)
-    numbers = Counter[str](one.stage for one in every)
+    numbers = Counter[str](shard.stage for shard in every)
     numbers.update(
         shards=len(every),
-        records=sum(one.records for one in every),
+        records=sum(shard.records for shard in every),
         rejected=rejected,
     )
     return [name, *(f"{numbers[title]:,}" for title in counted)]
 
 
-def _failure_lines(standing: FleetStatus) -> list[str]:
-    named = [*standing.dead, *standing.of("failed")]
+def _failure_lines(fleet: FleetStatus) -> list[str]:
+    failures = [*fleet.dead, *fleet.of("failed")]
     lines = [
-        f"  {one.stage}: {terminal.escape_controls(one.shard.name)}, {one.tries} tries: "
-        f"{terminal.escape_controls(one.error or 'no reason was kept')}"
-        for one in named[:_LISTED]
+        f"  {shard.stage}: {terminal.escape_controls(shard.shard.name)}, {shard.tries} tries: "
+        f"{terminal.escape_controls(shard.error or 'no reason recorded')}"
+        for shard in failures[:_LISTED]
     ]
-    if len(named) > _LISTED:
-        lines.append(f"  and {len(named) - _LISTED:,} more")
+    if len(failures) > _LISTED:
+        lines.append(f"  and {len(failures) - _LISTED:,} more")
     lines += [
         f"  rejected: {terminal.escape_controls(name)}, "
         f"{terminal.count_text(count.total, 'record')} "
-        f"({count.new:,} by this pull first), see the table _rejected"
-        for name, count in [*standing.rejected.items()][:_LISTED]
+        f"({count.new:,} new in this pull), see the table _rejected"
+        for name, count in [*fleet.rejected.items()][:_LISTED]
     ]
-    if standing.dead:
-        lines.append("`nexhealth fleet pull --resume` queues what was given up once more.")
+    if fleet.dead:
+        lines.append("Run `nexhealth fleet pull --resume` to queue dead shards again.")
     return lines

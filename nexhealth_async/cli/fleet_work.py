@@ -1,4 +1,4 @@
-"""``nexhealth fleet work``: one worker, which reads what is queued into the database."""
+"""``nexhealth fleet work``: a worker, which reads queued shards into the database."""
 
 from __future__ import annotations
 
@@ -31,26 +31,28 @@ def work(
     *,
     entry: ConnectionOptions = ANY_LOCATION,
     place: FleetLocation = DEFAULT_LOCATION,
-    shards: Annotated[int, Parameter(help="Parts of pulls to read at a time.")] = 4,
+    shards: Annotated[int, Parameter(help="Shards to read at the same time.")] = 4,
     grace: Annotated[
-        float, Parameter(help="Seconds for what is under way once Ctrl-C or SIGTERM comes.")
+        float, Parameter(help="Seconds to finish shards in progress after Ctrl-C or SIGTERM.")
     ] = 20.0,
     takeover: Annotated[
         float,
-        Parameter(help="Seconds without a sign of life after which others take over; all alike."),
+        Parameter(
+            help="Seconds without a heartbeat after which other workers take over a shard; use "
+            "the same value for all workers."
+        ),
     ] = 30.0,
-    tries: Annotated[int, Parameter(help="How often a part is begun at the most.")] = 20,
+    tries: Annotated[int, Parameter(help="Maximum number of attempts per shard.")] = 20,
     until_empty: Annotated[
-        bool, Parameter(negative="", show_default=False, help="End when nothing is queued.")
+        bool, Parameter(negative="", show_default=False, help="Exit when the queue is empty.")
     ] = False,
 ) -> int:
-    """Read what is queued, into the database, until Ctrl-C or SIGTERM.
+    """Read queued shards into the database until Ctrl-C or SIGTERM.
 
-    Run as many as you like. What is under way at the end is finished, or handed
-    back to be gone on with elsewhere, and the exit status is 0. A second Ctrl-C
-    or SIGTERM ends it at once. Nothing is lost either way. At its end it says on
-    stderr what it has done.
-    The key is read from NEXHEALTH_API_KEY, or asked for.
+    Run as many workers as you like. After the first Ctrl-C or SIGTERM, a worker
+    finishes its shards or returns them to the queue, prints a summary to stderr
+    and exits with status 0. A second one ends it at once. No records are lost.
+    The key is read from NEXHEALTH_API_KEY, or prompted for.
     """
     refuse_sandbox(entry)
     target = place.target()
@@ -58,14 +60,14 @@ def work(
         place.task_queue(), concurrency=shards, grace=grace, takeover=takeover, max_attempts=tries
     )
     progress = BulkProgress()
-    key, left = CliApiKey.for_entry(entry), None
+    key, queued = CliApiKey.for_entry(entry), None
     try:
-        left = run(_work(entry, key, target, queue, progress, until_empty=until_empty))
+        queued = run(_work(entry, key, target, queue, progress, until_empty=until_empty))
     except NexHealthError:
         if progress.shards_done or progress.failures:
-            terminal.print_line(_summary(progress, left))
+            terminal.print_line(_summary(progress, queued))
         raise
-    terminal.print_line(_summary(progress, left))
+    terminal.print_line(_summary(progress, queued))
     return 0
 
 
@@ -78,7 +80,7 @@ async def _work(
     *,
     until_empty: bool,
 ) -> int | None:
-    """Work; returns how much is left in the queue if that is why it ends."""
+    """Run the worker; return the size of the queue with ``until_empty``, else None."""
     from nexhealth_async.fleet import fleet_work
     from nexhealth_async.stores import RedisRates, RedisTokens
 
@@ -93,23 +95,23 @@ async def _work(
         )
     if not until_empty:
         return None
-    with suppress(TargetError):  # the work is done, and was told
+    with suppress(TargetError):  # the work is done; only its summary lacks a number
         async with queue.connected() as connection:
             return await connection.size()
     return None
 
 
-def _summary(progress: BulkProgress, left: int | None) -> str:
-    """Summarize a worker; ``left`` is how much is still queued, None if that was not asked."""
-    parts = terminal.count_text(progress.shards_done, "part")
-    done = f"{parts}, {terminal.count_text(progress.records, 'record')}"
+def _summary(progress: BulkProgress, queued: int | None) -> str:
+    """Summarize a worker; ``queued`` is the size of the queue, None if it is unknown."""
+    shards = terminal.count_text(progress.shards_done, "shard")
+    done = f"{shards}, {terminal.count_text(progress.records, 'record')}"
     if progress.failures:
         failures = terminal.count_text(progress.failures, "failure")
-        done += f", {failures} (`nexhealth fleet status` tells why)"
-    match left:
+        done += f", {failures} (see `nexhealth fleet status`)"
+    match queued:
         case None:
             return f"{done}; stopped"
         case 0:
             return f"{done}; the queue is empty"
         case _:
-            return f"{done}; still queued or under way elsewhere: {left:,}"
+            return f"{done}; queued or in progress elsewhere: {queued:,}"

@@ -1,4 +1,4 @@
-"""What stands below the options in each command's help: examples, environment, exit status."""
+"""Examples, environment variables and exit statuses in the help of each command."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from typing import Final
 
 __all__ = ["EVERY", "epilogue"]
 
-_PULLED: Final = """0 done, 1 the API, the network or a target failed, 2 wrong use,
-3 a bulk pull is complete but for the parts it names, 130 Ctrl-C, 143 SIGTERM"""
+_PULL_STATUS: Final = """0 success, 1 API, network or target error, 2 usage error,
+3 bulk pull complete except for the shards it names, 130 Ctrl-C, 143 SIGTERM"""
 
 EVERY: Final = f"""Try it without a key: nexhealth pull patients --sandbox
 
-Exit status: {_PULLED}
+Exit status: {_PULL_STATUS}
 """
-"""Below the options of what is no command by itself."""
+"""Epilogue of the help of ``nexhealth`` itself."""
 
 _KEY: Final = """NEXHEALTH_API_KEY, NEXHEALTH_API_VERSION, NEXHEALTH_BASE_URL,
   NEXHEALTH_CA_FILE, SSL_CERT_FILE, HTTPS_PROXY, ALL_PROXY, NO_PROXY"""
 _DATABASE: Final = "NEXHEALTH_PULL_TO, PGPASSWORD, NEXHEALTH_REDIS"
-_FLEET: Final = """0 done, 1 the API, the network, the database or Redis failed,
-2 wrong use, 130 Ctrl-C, 143 SIGTERM"""
-_COMMON_VARIABLES: Final = "0 done, 1 the API or the network failed, 2 wrong use, 130 Ctrl-C"
+_FLEET_STATUS: Final = """0 success, 1 API, network, database or Redis error,
+2 usage error, 130 Ctrl-C, 143 SIGTERM"""
+_STATUS: Final = "0 success, 1 API or network error, 2 usage error, 130 Ctrl-C"
 
 _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
-    ("check",): (("nexhealth check", "nexhealth check --sandbox"), _KEY, _COMMON_VARIABLES),
+    ("check",): (("nexhealth check", "nexhealth check --sandbox"), _KEY, _STATUS),
     ("practices",): (
         ("nexhealth practices", "nexhealth practices --sandbox"),
         _KEY,
-        _COMMON_VARIABLES,
+        _STATUS,
     ),
     ("pull",): (
         (
@@ -37,12 +37,12 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "nexhealth pull --all --dry-run --price-per-call 0.10",
         ),
         f"{_KEY},\n  NEXHEALTH_PULL_TO, PGPASSWORD, NO_COLOR",
-        _PULLED,
+        _PULL_STATUS,
     ),
     ("endpoints",): (
         ("nexhealth endpoints --version v3 --resource patients", "nexhealth endpoints --json"),
         "NO_COLOR",
-        "0 done, 2 there is no such operation",
+        "0 success, 2 no such operation",
     ),
     ("sandbox",): (
         (
@@ -51,7 +51,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "nexhealth sandbox --versions v3",
         ),
         "none",
-        "1 the port cannot be used, 2 wrong use, 130 Ctrl-C, 143 SIGTERM",
+        "1 port not available, 2 usage error, 130 Ctrl-C, 143 SIGTERM",
     ),
     ("completion",): (
         (
@@ -60,7 +60,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "nexhealth completion fish > ~/.config/fish/completions/nexhealth.fish",
         ),
         "none",
-        "0 done, 2 wrong use",
+        "0 success, 2 usage error",
     ),
     ("webhooks",): (
         (
@@ -69,16 +69,16 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "    --event appointment_insertion --event appointment_updated",
         ),
         _KEY,
-        _COMMON_VARIABLES,
+        _STATUS,
     ),
-    ("webhooks", "list"): (("nexhealth webhooks list",), _KEY, _COMMON_VARIABLES),
+    ("webhooks", "list"): (("nexhealth webhooks list",), _KEY, _STATUS),
     ("webhooks", "ensure"): (
         (
             "nexhealth webhooks ensure https://example.com/nexhealth --secret-file secret \\",
             "    --event appointment_insertion --practice demo-practice",
         ),
         _KEY,
-        _COMMON_VARIABLES,
+        _STATUS,
     ),
     ("fleet",): (
         (
@@ -89,7 +89,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "nexhealth fleet status --to postgresql://user@host/database",
         ),
         f"{_KEY},\n  {_DATABASE}",
-        f"{_FLEET};\nof status also 3 parts were given up",
+        f"{_FLEET_STATUS};\nfor status also 3 dead shards or rejected records",
     ),
     ("fleet", "pull"): (
         (
@@ -97,7 +97,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "    --redis redis://host:6379/0",
         ),
         f"{_KEY},\n  {_DATABASE}",
-        _FLEET,
+        _FLEET_STATUS,
     ),
     ("fleet", "work"): (
         (
@@ -105,7 +105,7 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "    --redis redis://host:6379/0 --until-empty",
         ),
         f"{_KEY},\n  {_DATABASE}",
-        f"{_FLEET};\nonce it works, the first Ctrl-C or SIGTERM is 0",
+        f"{_FLEET_STATUS};\n0 after the first Ctrl-C or SIGTERM while it works",
     ),
     ("fleet", "status"): (
         (
@@ -114,14 +114,14 @@ _EXAMPLES: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str, str]]] = {
             "    --redis redis://host:6379/0",
         ),
         _DATABASE,
-        """0 done or under way, 1 the database or Redis failed, 2 wrong use,
-or there is no such pull, 3 parts were given up, 130 Ctrl-C, 143 SIGTERM""",
+        """0 done or in progress, 1 database or Redis error, 2 usage error or
+no such pull, 3 dead shards or rejected records, 130 Ctrl-C, 143 SIGTERM""",
     ),
 }
 
 
 def epilogue(*command: str) -> str:
-    """Return what stands below the options of a command."""
+    """Return the text below the options of a command."""
     examples, environment, status = _EXAMPLES[command]
-    listed = "\n".join(f"  {one}" for one in examples)
-    return f"Examples:\n{listed}\n\nEnvironment: {environment}\n\nExit status: {status}\n"
+    lines = "\n".join(f"  {example}" for example in examples)
+    return f"Examples:\n{lines}\n\nEnvironment: {environment}\n\nExit status: {status}\n"

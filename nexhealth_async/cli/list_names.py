@@ -1,4 +1,4 @@
-"""The names of lists on the command line, checked against the version of the API."""
+"""Validation of the list names on the command line against the API version."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def check_names(names: Sequence[str], version: str | None) -> None:
 
     Args:
         names: The lists.
-        version: The version that is spoken; None while it is unknown, which refuses only what
-            no version has.
+        version: The API version; None while it is unknown, which rejects only lists that no
+            version has.
 
     Raises:
-        Quit: A list cannot be pulled; the message says which one can.
+        CliError: A list cannot be pulled; the message says which one can.
     """
     from nexhealth_async.bulk import facts
 
@@ -40,13 +40,13 @@ def check_names(names: Sequence[str], version: str | None) -> None:
                     f"{name} cannot be pulled from {version}: add --api-version {other}."
                 ) from None
             text = _unknown_name_text(error, name)
-            if "." not in name:  # what is below single records is like none of the lists
+            if "." not in name:  # the lists of a single record resemble none of these
                 text += f"\nThese can be pulled: {', '.join(lists_of(version))}."
             raise CliError(text) from None
 
 
 def lists_of(version: str | None) -> Sequence[str]:
-    """Return the lists that can be pulled; those of every version if it is unknown."""
+    """Return the lists that can be pulled; those of every version if ``version`` is None."""
     from nexhealth_async.bulk import resources
 
     if version is not None:
@@ -55,7 +55,7 @@ def lists_of(version: str | None) -> Sequence[str]:
 
 
 def _other_version(name: str, version: str) -> str | None:
-    """Return the version of the API from which a list can be pulled, if not from this one."""
+    """Return the other API version if it has the list, else None."""
     from nexhealth_async.bulk import facts
 
     other = "v3" if version.startswith("v2") else "v2"
@@ -67,12 +67,12 @@ def _other_version(name: str, version: str) -> str | None:
 
 
 def _unknown_name_text(error: NexHealthError, name: str) -> str:
-    """Say what is wrong with a name of a list, and which was likely meant."""
+    """Describe an invalid list name, and suggest the nearest one."""
     from difflib import get_close_matches
 
     if error.message.startswith(f"{name} "):
-        what, _, how = error.message.partition("; ")
-        return f"{what}; in Python, {how}." if ".walk" in how else f"{what}."
-    near = get_close_matches(name, lists_of(None), 1, 0.7)
-    meant = f"; did you mean {near[0]}?" if near else "."
-    return f"{terminal.shell_quote(name)}: there is no such list{meant}"
+        problem, _, solution = error.message.partition("; ")
+        return f"{problem}; in Python, {solution}." if ".walk" in solution else f"{problem}."
+    matches = get_close_matches(name, lists_of(None), 1, 0.7)
+    hint = f"; did you mean {matches[0]}?" if matches else "."
+    return f"{terminal.shell_quote(name)}: there is no such list{hint}"

@@ -1,4 +1,4 @@
-"""``nexhealth pull`` of one list: to stdout or a file, as JSON lines or a table."""
+"""``nexhealth pull`` of one list to stdout or a file, as JSON lines or a table."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @define(kw_only=True)
 class ListPull:
-    """A pull of one list, and how much of it has been read."""
+    """A pull of one list and its counts so far."""
 
     command: PullCommand
     name: str
@@ -56,11 +56,11 @@ class ListPull:
     pages_with_warnings: int = 0
     hidden_columns: tuple[str, ...] = ()
     version: str | None = None
-    """The version that is spoken, once that is known."""
+    """API version of the session, once it is known."""
 
     @classmethod
     def for_command(cls, command: PullCommand) -> ListPull:
-        """Check the options; raises `CliError` for what does not fit."""
+        """Check the options; raise `CliError` for invalid ones."""
         name = command.lists[0]
         check_names([name], command.entry.pinned_version)
         kind = RESOURCE_TABLES.get(name) or ResourceTable(
@@ -89,59 +89,60 @@ class ListPull:
         )
 
     def early_end_text(self, *, stopped: bool) -> str | None:
-        """Return whether a file was written, after a signal."""
+        """Return that no file was written, after a signal."""
         path = self.output.output
         if stopped and path is not None and (path.is_file() or not path.exists()):
             return f"Stopped; {path} was not written."
         return None
 
     def _check_versions(self) -> None:
-        """Raise `CliError` if none of the versions that may be spoken takes the options."""
-        refusals: list[CliError] = []
+        """Raise `CliError` if no version that the session may use takes the options."""
+        errors: list[CliError] = []
         pinned = self.command.entry.pinned_version
         for version in (V2, V3) if pinned is None else (pinned,):
             try:
-                self._filters(self._row(version))
+                self._build_filters(self._list_spec(version))
             except CliError as error:
-                refusals.append(error)
+                errors.append(error)
             else:
                 return
-        raise refusals[0]
+        raise errors[0]
 
-    def _row(self, version: str) -> OperationSpec:
-        """Return the list's operation in a version."""
+    def _list_spec(self, version: str) -> OperationSpec:
+        """Return the spec of the list's operation in a version."""
         from nexhealth_async.bulk import facts
 
         check_names([self.name], version)
-        row = facts(self.name, version).spec
-        if "{id}" in row.path:
+        spec = facts(self.name, version).spec
+        if "{id}" in spec.path:
             raise CliError(
-                f"{self.name} are read place by place, in bulk: add --to, such as --to out/."
+                f"{self.name} can only be read location by location: add --to, such as --to out/."
             )
-        return row
+        return spec
 
-    def _filters(self, row: OperationSpec) -> dict[str, object]:
-        """Return the filters and walk options; `CliError` for those that the list lacks."""
-        options, names = self.command.filters, row.filters
-        for option, least in (("limit", 0), ("per_page", 1), ("prefetch", 0)):
+    def _build_filters(self, spec: OperationSpec) -> dict[str, object]:
+        """Return the filters and walk options; raise `CliError` for those that the list lacks."""
+        options, names = self.command.filters, spec.filters
+        for option, minimum in (("limit", 0), ("per_page", 1), ("prefetch", 0)):
             number = cast("int | None", getattr(options, option))
-            if number is not None and number < least:
-                raise CliError(f"--{option.replace('_', '-')} must be at least {least}.")
+            if number is not None and number < minimum:
+                raise CliError(f"--{option.replace('_', '-')} must be at least {minimum}.")
         filters: dict[str, object] = {"limit": options.limit}
-        if row.max_per_page is not None:
+        if spec.max_per_page is not None:
             filters |= {
                 "per_page": options.per_page,
                 "prefetch": 1 if options.prefetch is None else options.prefetch,
                 "drift": options.drift or "watch",
             }
         elif options.per_page is not None:
-            raise CliError(f"{self.kind.plural} come whole, not in pages: leave out --per-page.")
+            raise CliError(f"{self.kind.plural} are not paginated: leave out --per-page.")
         for option, name in (("since", "updated_since"), ("start", "start"), ("end", "end")):
             text = cast("str | None", getattr(options, option))
             if text is None:
-                if name in row.required:
+                if name in spec.required:
                     raise CliError(
-                        f"{self.kind.plural} need --start and --end, or --to, which takes all."
+                        f"{self.kind.plural} need --start and --end: add both, or add --to to "
+                        "pull all of them."
                     )
             elif name in names:
                 filters[name] = (
@@ -149,17 +150,17 @@ class ListPull:
                 )
             else:
                 raise CliError(
-                    f"{self.kind.plural} cannot be narrowed by --{option}: leave it out."
+                    f"{self.kind.plural} cannot be filtered by --{option}: leave it out."
                 )
-        if "updated_since" in row.one_of:
+        if "updated_since" in spec.one_of:
             from nexhealth_async.bulk.target_support import BEGINNING
 
             filters.setdefault("updated_since", BEGINNING)
         return {name: value for name, value in filters.items() if value is not None}
 
     async def _pull(self, key: CliApiKey, writer: OutputWriter) -> None:
-        """Read page after page and write each one out."""
-        # The display must not be drawn into rows: it is hidden if both go to terminals.
+        """Read the pages and write each one."""
+        # If stdout and stderr are terminals, the display is hidden while rows are written.
         is_shared = self.output.output is None and terminal.output_is_terminal()
         table = self._table() if self.output.format == "table" else None
         async with (
@@ -167,17 +168,17 @@ class ListPull:
             progress_display(self.progress, enabled=not self.output.quiet) as display,
         ):
             self.version = await resolve_version(session.nex, self.command.lists)
-            row = self._row(self.version)
-            filters = self._filters(row)
+            spec = self._list_spec(self.version)
+            filters = self._build_filters(spec)
             nex = await resolve_scope(
-                session, row, subdomain=self.subdomain, location_id=self.location_id
+                session, spec, subdomain=self.subdomain, location_id=self.location_id
             )
             try:
                 async for page in _walk(nex, self.name, filters).raw_json().pages():
                     data = (
                         _json_lines(page.items)
                         if table is None
-                        else _rows(table, self.kind, page.items)
+                        else _table_rows(table, self.kind, page.items)
                     )
                     await _write(writer, data, display if is_shared else None)
                     self._record_page(page)
@@ -203,16 +204,15 @@ class ListPull:
 
     def _summary(self, seconds: float) -> str:
         path = self.output.output
-        took = pace_text(
+        pace = pace_text(
             seconds=seconds,
             records=self.records,
             version=self.version,
             target=None if path is None else f"written to {path}",
         )
-        text = f"{self.kind.counted(self.records)} {took}"
+        text = f"{self.kind.counted(self.records)} {pace}"
         if self.pages_with_warnings:
-            pages = self.pages_with_warnings
-            text += f"\nnote: the server sent warnings with {pages} of the pages"
+            text += f"\nnote: {self.pages_with_warnings} of the pages came with warnings"
         return text
 
 
@@ -233,28 +233,30 @@ def _walk(nex: NexHealth, name: str, filters: dict[str, object]) -> Walk[object]
 def _endpoint(name: str) -> Endpoint[object]:
     from nexhealth_async.resources import ENDPOINTS
 
-    return next(one for one in ENDPOINTS if one.resource == name and one.verb == "walk")
+    return next(
+        endpoint for endpoint in ENDPOINTS if endpoint.resource == name and endpoint.verb == "walk"
+    )
 
 
 def _resolve_format(output: OutputOptions, kind: ResourceTable) -> OutputOptions:
     if output.output is not None and str(output.output) == "-":
         output = evolve(output, output=None)
     if output.format is None:
-        fits = kind.columns and output.output is None and terminal.output_is_terminal()
-        output = evolve(output, format="table" if fits else "jsonl")
+        has_table = kind.columns and output.output is None and terminal.output_is_terminal()
+        output = evolve(output, format="table" if has_table else "jsonl")
     elif output.format == "table" and not kind.columns:
-        raise CliError(f"{kind.plural} have no table: leave out --format table, for JSON lines.")
+        raise CliError(f"{kind.plural} have no table: leave out --format table to get JSON lines.")
     return output
 
 
 def _single(option: str, values: tuple[T, ...]) -> T | None:
     if len(values) > 1:
-        raise CliError(f"--{option} more than once is for a bulk pull: add --to.")
+        raise CliError(f"Only a bulk pull takes more than one --{option}: add --to.")
     return values[0] if values else None
 
 
 def _json_lines(records: Sequence[bytes]) -> bytes:
-    # A server that breaks lines inside a record may do so between tokens only.
+    # Valid JSON has line breaks only between tokens, so they can be replaced by spaces.
     return b"".join(
         (record if b"\n" not in record and b"\r" not in record else _on_one_line(record)) + b"\n"
         for record in records
@@ -265,12 +267,14 @@ def _on_one_line(record: bytes) -> bytes:
     return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def _rows(table: TextTable, kind: ResourceTable, records: Sequence[bytes]) -> bytes:
-    rows = [[column.text(record) for column in kind.columns] for record in map(_fields, records)]
+def _table_rows(table: TextTable, kind: ResourceTable, records: Sequence[bytes]) -> bytes:
+    rows = [
+        [column.text(fields) for column in kind.columns] for fields in map(_parse_record, records)
+    ]
     return table.lines(rows).encode(errors="replace")
 
 
-def _fields(record: bytes) -> dict[str, object]:
+def _parse_record(record: bytes) -> dict[str, object]:
     try:
         value: object = msgspec.json.decode(record)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""From options and environment to an open session, and to the practice and location meant."""
+"""Connection options, sessions opened from them, and the choice of practice and location."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _GROUP = Group("Where from", sort_key=1)
 @Parameter(name="*")
 @frozen(kw_only=True)
 class ConnectionOptions:
-    """Which server and which version of its API; the key comes from the environment or a prompt."""
+    """The server and its API version; the key comes from the environment or a prompt."""
 
     sandbox: Annotated[
         bool,
@@ -53,38 +53,38 @@ class ConnectionOptions:
             group=_GROUP,
             negative="",
             show_default=False,
-            help="Use a server of invented records, started for this command; needs no key.",
+            help="Use a temporary server with invented records; needs no key.",
         ),
     ] = False
     patients: Annotated[
-        int | None, Parameter(group=_GROUP, help="How many patients the sandbox has (5,000).")
+        int | None, Parameter(group=_GROUP, help="Number of patients in the sandbox (5,000).")
     ] = None
     seed: Annotated[
         int | None,
-        Parameter(group=_GROUP, help="Which sandbox (1): the same seed gives the same records."),
+        Parameter(group=_GROUP, help="Seed of the sandbox (1); the same seed gives the same data."),
     ] = None
     api_version: Annotated[
         str | None,
         Parameter(
             group=_GROUP,
-            help="Version of the API: v2, v3, one such as v3.1.0, or auto, which is v2, and v3 "
-            "where the account refuses v2. Left out: what NEXHEALTH_API_VERSION says, else the one "
-            "that the target was copied in, else auto; for the sandbox v3.",
+            help="API version: v2, v3, a literal one such as v3.1.0, or auto: v2, or v3 if the "
+            "account refuses v2. Default: NEXHEALTH_API_VERSION, else the version of the target's "
+            "last pull, else auto; v3 for the sandbox.",
         ),
     ] = None
 
     def __attrs_post_init__(self) -> None:
-        """Refuse the sandbox's options without the sandbox, and what is no version."""
+        """Reject an invalid version, and options of the sandbox without ``--sandbox``."""
         if not self.sandbox and (self.patients is not None or self.seed is not None):
-            raise CliError("--patients and --seed describe the sandbox; add --sandbox.")
+            raise CliError("--patients and --seed belong to the sandbox: add --sandbox.")
         if self.patients is not None and self.patients < 0:
-            raise CliError("--patients cannot be below 0.")
+            raise CliError("--patients must be at least 0.")
         if self.api_version is not None:
             _checked_version(self.api_version, "--api-version")
 
     @property
     def version(self) -> str:
-        """What a session is opened with: a literal version, or ``"auto"``."""
+        """Version with which a session is opened: a literal version, or ``"auto"``."""
         from nexhealth_async._protocol.api_versions import AUTO, V3
 
         if self.requested_version is not None:
@@ -93,7 +93,7 @@ class ConnectionOptions:
 
     @property
     def requested_version(self) -> str | None:
-        """What the option or the environment says; None leaves it to the target or the account."""
+        """Version of the option or the environment; None if neither is set."""
         from nexhealth_async._client.options import VERSION_VARIABLE
 
         if self.api_version is not None:
@@ -104,37 +104,37 @@ class ConnectionOptions:
 
     @property
     def pinned_version(self) -> str | None:
-        """The version that is spoken; None if the account is asked which one."""
+        """Literal version of the session; None if it depends on the account."""
         from nexhealth_async._protocol.api_versions import AUTO
 
         return None if self.version == AUTO else self.version
 
 
-def _checked_version(text: str, where: str) -> str:
+def _checked_version(text: str, source: str) -> str:
     from nexhealth_async._client.options import resolve_version
     from nexhealth_async.errors import InvalidArgumentError
 
     try:
         return resolve_version(text)
     except InvalidArgumentError:
-        raise CliError(f"{where} takes v2, v3, a literal one such as v3.1.0, or auto.") from None
+        raise CliError(f"{source} takes v2, v3, a literal one such as v3.1.0, or auto.") from None
 
 
 ANY_LOCATION = ConnectionOptions()
-"""The vendor's server, in the version that the account may use."""
+"""Default options: the vendor's server, in the version that the account may use."""
 
 
 @frozen(repr=False)
 class CliApiKey:
-    """An API key that shows itself to nobody."""
+    """An API key whose repr hides its value."""
 
     value: str | None
 
     @classmethod
     def for_entry(cls, entry: ConnectionOptions) -> CliApiKey:
-        """Return the key from the environment or from a prompt; the sandbox brings its own.
+        """Return the key from the environment or a prompt; for the sandbox, none.
 
-        Asked before the event loop starts, which would keep Ctrl-C from the prompt.
+        Call it before the event loop starts, since the loop would keep Ctrl-C from the prompt.
         """
         if entry.sandbox:
             return cls(None)
@@ -147,12 +147,12 @@ class CliApiKey:
             except EOFError:
                 key = ""
         if not key:
-            raise CliError(f"There is no API key; set {_KEY} in the environment, or use --sandbox.")
+            raise CliError(f"No API key is set: set {_KEY} in the environment, or use --sandbox.")
         return cls(key)
 
 
 def base_url() -> str:
-    """Return the address of the API that is meant; raises `CliError` for what is none."""
+    """Return the base URL of the API; raise `CliError` if the environment's is invalid."""
     from nexhealth_async._protocol.requests import check_base_url
     from nexhealth_async.errors import InvalidArgumentError
 
@@ -160,15 +160,15 @@ def base_url() -> str:
         return check_base_url(os.environ.get(_BASE_URL) or "https://nexhealth.info")
     except InvalidArgumentError:
         raise CliError(
-            f"{_BASE_URL} must be an address that begins with https:// (http:// for this machine "
-            "only), without credentials, query or fragment, such as https://nexhealth.info."
+            f"{_BASE_URL} must be a URL that begins with https:// (http:// only for this machine), "
+            "without credentials, query or fragment, such as https://nexhealth.info."
         ) from None
 
 
-def _own_authorities() -> SSLContext | None:
-    """Return a context that trusts the CAs of ``NEXHEALTH_CA_FILE`` too; None without it.
+def _ssl_context() -> SSLContext | None:
+    """Return a context that also trusts the CAs of ``NEXHEALTH_CA_FILE``; None if it is unset.
 
-    OpenSSL reads ``SSL_CERT_FILE`` by itself.
+    OpenSSL itself reads ``SSL_CERT_FILE``.
     """
     from nexhealth_async._client.transport import tls_context
     from nexhealth_async.errors import InvalidArgumentError
@@ -177,13 +177,13 @@ def _own_authorities() -> SSLContext | None:
         return tls_context(os.environ.get(_CA_FILE) or None)
     except InvalidArgumentError:
         raise CliError(
-            f"{_CA_FILE} names a file that cannot be read or holds no CA certificates in PEM form."
+            f"{_CA_FILE} names a file that cannot be read or has no CA certificates in PEM format."
         ) from None
 
 
 @frozen(kw_only=True)
 class OpenedSession:
-    """A session, and what is known of its server from the start."""
+    """An open session, its base URL, and the sandbox's practice and location."""
 
     nex: NexHealth
     url: str
@@ -201,9 +201,9 @@ async def open_session(
     rates: SharedRates | None = None,
     version: str | None = None,
 ) -> AsyncGenerator[OpenedSession, None]:
-    """Open a session with the server that is meant, and start the sandbox if it is that.
+    """Open a session, and start the sandbox if ``entry`` asks for it.
 
-    It speaks the version that was asked for, or the one named here.
+    ``version`` takes precedence over the version of ``entry``.
     """
     from nexhealth_async import NexHealth
 
@@ -216,7 +216,7 @@ async def open_session(
             retry=retry,
             tokens=tokens,
             rates=rates,
-            ssl=_own_authorities(),
+            ssl=_ssl_context(),
             trust_env=True,
         ) as nex:
             yield OpenedSession(nex=nex, url=url)
@@ -226,61 +226,65 @@ async def open_session(
     patients = 5000 if entry.patients is None else entry.patients
     seed = 1 if entry.seed is None else entry.seed
     async with (
-        Sandbox(patients=patients, seed=seed) as box,
+        Sandbox(patients=patients, seed=seed) as sandbox,
         NexHealth(
-            box.api_key, base_url=box.url, version=version or entry.version, retry=retry
+            sandbox.api_key, base_url=sandbox.url, version=version or entry.version, retry=retry
         ) as nex,
     ):
         yield OpenedSession(
-            nex=nex, url=box.url, subdomain=box.subdomain, location_id=box.location_id
+            nex=nex,
+            url=sandbox.url,
+            subdomain=sandbox.subdomain,
+            location_id=sandbox.location_id,
         )
 
 
 async def resolve_scope(
-    opened: OpenedSession, row: OperationSpec, *, subdomain: str | None, location_id: int | None
+    session: OpenedSession, spec: OperationSpec, *, subdomain: str | None, location_id: int | None
 ) -> NexHealth:
-    """Bind practice and location as far as the operation needs them.
+    """Return the session bound to the practice and location that the operation needs.
 
-    What was not given is looked up; raises `CliError` with a list to choose from if there is a
-    choice.
+    A practice or location that was not given is looked up.
+
+    Raises:
+        CliError: The key sees none, or several; the message lists the choices.
     """
     from nexhealth_async._protocol.operations import ScopeNeed
 
-    found = evolve(
-        opened,
-        subdomain=subdomain or (opened.subdomain if location_id is None else None),
-        location_id=location_id or (opened.location_id if subdomain is None else None),
+    scoped = evolve(
+        session,
+        subdomain=subdomain or (session.subdomain if location_id is None else None),
+        location_id=location_id or (session.location_id if subdomain is None else None),
     )
-    practice_lacks = row.subdomain is ScopeNeed.REQUIRED and found.subdomain is None
-    wants_location = row.location is ScopeNeed.REQUIRED or "location_id" in row.one_of
-    location_lacks = wants_location and found.location_id is None
-    if practice_lacks or location_lacks:
-        found = await _find_location(found, any_location=not location_lacks)
-    if row.location is ScopeNeed.NONE:
-        found = evolve(found, location_id=None)
-    return found.nex.with_options(subdomain=found.subdomain, location_id=found.location_id)
+    lacks_practice = spec.subdomain is ScopeNeed.REQUIRED and scoped.subdomain is None
+    needs_location = spec.location is ScopeNeed.REQUIRED or "location_id" in spec.one_of
+    lacks_location = needs_location and scoped.location_id is None
+    if lacks_practice or lacks_location:
+        scoped = await _find_location(scoped, any_location=not lacks_location)
+    if spec.location is ScopeNeed.NONE:
+        scoped = evolve(scoped, location_id=None)
+    return scoped.nex.with_options(subdomain=scoped.subdomain, location_id=scoped.location_id)
 
 
-async def _find_location(subdomain: OpenedSession, *, any_location: bool) -> OpenedSession:
-    seen = await _matching_locations(subdomain.nex, subdomain.subdomain, subdomain.location_id)
-    if subdomain.location_id is None:
-        seen = [location for location in seen if not location.inactive]
-    practices = {location.subdomain for location in seen}
+async def _find_location(session: OpenedSession, *, any_location: bool) -> OpenedSession:
+    matches = await _matching_locations(session.nex, session.subdomain, session.location_id)
+    if session.location_id is None:
+        matches = [location for location in matches if not location.inactive]
+    practices = {location.subdomain for location in matches}
     if len(practices) == 1 and any_location:
-        return evolve(subdomain, subdomain=seen[0].subdomain)
-    if len(seen) == 1:
-        return evolve(subdomain, subdomain=seen[0].subdomain, location_id=seen[0].id)
-    if not seen:
-        raise _not_visible_error(subdomain.subdomain, subdomain.location_id)
-    raise CliError(
-        "This key sees several; choose one of\n" + "\n".join(_location_text(one) for one in seen)
-    )
+        return evolve(session, subdomain=matches[0].subdomain)
+    if len(matches) == 1:
+        return evolve(session, subdomain=matches[0].subdomain, location_id=matches[0].id)
+    if not matches:
+        raise _not_visible_error(session.subdomain, session.location_id)
+    choices = "\n".join(_location_text(location) for location in matches)
+    raise CliError(f"This key sees several locations; choose one of\n{choices}")
 
 
 async def check_location(nex: NexHealth, *, subdomain: str | None, location_id: int | None) -> None:
-    """Raise `CliError` if the key does not see the practice or the location that was named."""
-    named = subdomain is not None or location_id is not None
-    if named and not await _matching_locations(nex, subdomain, location_id):
+    """Raise `CliError` if the key does not see the named practice or location."""
+    is_named = subdomain is not None or location_id is not None
+    if is_named and not await _matching_locations(nex, subdomain, location_id):
         raise _not_visible_error(subdomain, location_id)
 
 
@@ -297,9 +301,9 @@ async def _matching_locations(
 
 
 def _not_visible_error(subdomain: str | None, location_id: int | None) -> CliError:
-    which = "no active location" if location_id is None else f"no location {location_id}"
-    whose = "" if subdomain is None else " in a practice of that name"
-    return CliError(f"This key sees {which}{whose}; `nexhealth practices` lists those there are.")
+    subject = "no active location" if location_id is None else f"no location {location_id}"
+    scope = "" if subdomain is None else " in a practice of that name"
+    return CliError(f"This key sees {subject}{scope}; `nexhealth practices` lists the locations.")
 
 
 def _location_text(location: Location) -> str:

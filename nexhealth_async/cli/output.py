@@ -1,4 +1,4 @@
-"""Where pulled records go: stdout, without holding up the event loop, or a file that is whole."""
+"""Writers of pulled records: stdout without blocking the event loop, and files written whole."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from nexhealth_async.cli.exit_status import FAILED, CliError
 __all__ = ["FileWriter", "OutputWriter", "StdoutWriter", "open_writer"]
 
 _CHUNK = 4096
-"""What a pipe that is ready takes for certain without blocking (POSIX's PIPE_BUF on Linux)."""
+"""Bytes that a pipe which is ready takes without blocking (POSIX's PIPE_BUF on Linux)."""
 
 
 class OutputWriter(Protocol):
-    """Something that takes bytes."""
+    """A writer of bytes."""
 
     async def write(self, data: bytes) -> None:
-        """Write all of it."""
+        """Write all of the data."""
         ...
 
 
 class StdoutWriter:
-    """Writes to stdout, waiting in the event loop while a pager or a slow pipe is not ready.
+    """Writer to stdout, which waits in the event loop while a pager or a pipe is not ready.
 
-    A write that blocks would also keep Ctrl-C waiting, and let page requests time out.
+    A blocking write would delay Ctrl-C and let page requests time out.
     """
 
     def __init__(self) -> None:
@@ -43,22 +43,22 @@ class StdoutWriter:
             self._poll.register(self._fd, select.POLLOUT)
 
     async def write(self, data: bytes) -> None:
-        """Write all of it; raises BrokenPipeError when nobody reads any more."""
-        rest = memoryview(data)
-        while rest:
+        """Write all of the data; raise BrokenPipeError if the reader has closed the pipe."""
+        remaining = memoryview(data)
+        while remaining:
             if self._poll is not None and not self._poll.poll(0):
-                await self._ready()
+                await self._wait_until_ready()
                 continue
             try:
-                rest = rest[os.write(self._fd, rest[:_CHUNK]) :]
+                remaining = remaining[os.write(self._fd, remaining[:_CHUNK]) :]
             except BlockingIOError:
-                await self._ready()
+                await self._wait_until_ready()
             except BrokenPipeError:
                 raise
             except OSError as error:
                 raise _write_error("The output", error) from None
 
-    async def _ready(self) -> None:
+    async def _wait_until_ready(self) -> None:
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
         try:
@@ -73,23 +73,23 @@ class StdoutWriter:
 
 
 class FileWriter:
-    """Writes to a file."""
+    """Writer to a file."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
         self._path = path
 
     async def write(self, data: bytes) -> None:
-        """Write all of it."""
-        rest = memoryview(data)
-        with _with_path(self._path):
-            while rest:  # a pipe may take a part
-                rest = rest[self._file.write(rest) or 0 :]
+        """Write all of the data."""
+        remaining = memoryview(data)
+        with _name_path_in_errors(self._path):
+            while remaining:  # a pipe may take a part only
+                remaining = remaining[self._file.write(remaining) or 0 :]
 
 
 @contextmanager
-def _with_path(path: Path) -> Generator[None]:
-    """Name the file in what the system says of it; nobody reads on at the end of a pipe."""
+def _name_path_in_errors(path: Path) -> Generator[None]:
+    """Replace errors of the system by a `CliError` that names the file, except a broken pipe."""
     try:
         yield
     except BrokenPipeError:
@@ -104,28 +104,28 @@ def _write_error(target: str, error: OSError) -> CliError:
 
 @contextmanager
 def open_writer(path: Path | None) -> Generator[OutputWriter, None, None]:
-    """Open the target; a file appears under its name only when the block ends without an error.
+    """Open a file for writing, or stdout if ``path`` is None.
 
-    Until then it is a hidden file beside it, which an error removes. Only the owner may read it.
-    Devices and pipes are written to as they are.
+    The file gets its name when the block ends without an error. Until then it is a hidden file in
+    the same directory, which an error removes. Only the owner can read it. Devices and pipes are
+    written directly.
     """
     if path is None:
         yield StdoutWriter()
         return
     target = path.resolve()
     with suppress(FileNotFoundError):
-        kind = target.stat().st_mode
-        if stat.S_ISDIR(kind):
-            raise CliError(f"{path} is a directory; name a file in it.")
-        if not stat.S_ISREG(kind):
-            with _with_path(path):
+        mode = target.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise CliError(f"{path} is a directory: name a file in it.")
+        if not stat.S_ISREG(mode):
+            with _name_path_in_errors(path):
                 device = target.open("wb", buffering=0)
             with device:
                 yield FileWriter(device, path)
             return
     if not target.parent.is_dir():
         raise CliError(f"{path} cannot be written: there is no directory {path.parent}.")
-    # A name nobody else has, and mode 0600 at most: what the umask takes from it is put back.
     try:
         number, name = tempfile.mkstemp(
             dir=target.parent, prefix=f".{target.name}.", suffix=".part"
@@ -134,15 +134,15 @@ def open_writer(path: Path | None) -> Generator[OutputWriter, None, None]:
         raise _write_error(str(path), error) from None
     file = os.fdopen(number, "wb", buffering=1 << 18)
     try:
-        Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)
+        Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR)  # mkstemp applies the umask to 0600
         yield FileWriter(file, path)
-        with _with_path(path):
+        with _name_path_in_errors(path):
             file.flush()
             os.fsync(file.fileno())
             file.close()
         Path(name).replace(target)
     except BaseException:
-        with suppress(OSError):  # what is left in its buffer is not wanted
+        with suppress(OSError):  # flushing the rest of the buffer may fail
             file.close()
         with suppress(FileNotFoundError):
             Path(name).unlink()

@@ -1,4 +1,4 @@
-"""``nexhealth practices``: what to pass as subdomain and location."""
+"""``nexhealth practices``: list subdomains and location ids."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _COLUMNS = (
     TableColumn("zone", ("tz",)),
     TableColumn("inactive", ("inactive",)),
 )
-_NAMED = 4
-"""So many columns have to be shown; the others are left out where there is no room."""
+_REQUIRED_COLUMNS = 4
+"""Number of columns that are always shown; the others are left out on a narrow terminal."""
 
 
 def practices(
@@ -47,28 +47,28 @@ def practices(
 ) -> int:
     """List the practices and locations that the key sees.
 
-    The key is read from NEXHEALTH_API_KEY, or asked for.
+    The key is read from NEXHEALTH_API_KEY, or prompted for.
     """
-    places = run(_location_rows(entry, CliApiKey.for_entry(entry)))
-    if not places:
+    locations = run(_read_locations(entry, CliApiKey.for_entry(entry)))
+    if not locations:
         terminal.print_line("This key sees no practice.")
         return 0
     if format == "jsonl":
         from nexhealth_async import to_json
 
-        terminal.write("".join(f"{to_json(place).decode()}\n" for place in places))
+        terminal.write("".join(f"{to_json(location).decode()}\n" for location in locations))
         return 0
-    rows = [[column.text(place) for column in _COLUMNS] for place in map(asdict, places)]
-    # No name is cut: it may be wanted by another command.
+    rows = [[column.text(location) for column in _COLUMNS] for location in map(asdict, locations)]
+    # Names are never truncated, because other commands take them as arguments.
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     columns = [
         evolve(column, max_width=width, min_width=max(width, len(column.title)))
         for column, width in zip(_COLUMNS, widths, strict=True)
     ]
     width = page_width()
-    named = TextTable(columns[:_NAMED], width=width, colour=False)
-    if not named.has_room_for(row[:_NAMED] for row in rows):
-        terminal.print_message("".join(f"{_plain_row(row)}\n" for row in rows))
+    required = TextTable(columns[:_REQUIRED_COLUMNS], width=width, colour=False)
+    if not required.has_room_for(row[:_REQUIRED_COLUMNS] for row in rows):
+        terminal.print_message("".join(f"{_row_text(row)}\n" for row in rows))
         return 0
     table = TextTable(columns, width=width, colour=terminal.is_coloured())
     terminal.write(table.lines(rows))
@@ -76,13 +76,13 @@ def practices(
     return 0
 
 
-def _plain_row(row: Sequence[str]) -> str:
-    """Say what a row holds, where there is no room for a table."""
+def _row_text(row: Sequence[str]) -> str:
+    """Return a row as a sentence, for terminals too narrow for a table."""
     practice, subdomain, location, name, zone, inactive = map(terminal.escape_controls, row)
     more = "".join(f", {part}" for part in (zone, "inactive" if inactive == "yes" else "") if part)
     return f"{practice}, subdomain {subdomain}: location {location}, {name}{more}"
 
 
-async def _location_rows(entry: ConnectionOptions, key: CliApiKey) -> list[Location]:
-    async with open_session(entry, key) as door:
-        return [location async for location in door.nex.locations.walk()]
+async def _read_locations(entry: ConnectionOptions, key: CliApiKey) -> list[Location]:
+    async with open_session(entry, key) as session:
+        return [location async for location in session.nex.locations.walk()]

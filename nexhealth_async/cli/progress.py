@@ -1,4 +1,4 @@
-"""Progress of a pull on stderr: lines that change on a terminal, log lines elsewhere."""
+"""Progress of a pull on stderr: a live display on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = [
 
 _REDRAW_SECONDS: Final = 0.1
 _BAR_WIDTH: Final = (6, 16)
-"""Least and most columns of the bar; the words beside it matter more."""
+"""Minimum and maximum width of the bar in columns; the text beside it has priority."""
 _MAX_DETAILS: Final = 8
 _LOGGED_SHARDS: Final = 60
-"""A pull of more shards than this has no log line for each."""
+"""Maximum number of shards for which each finished shard is logged."""
 _LOGGED_FAILURES: Final = 20
 _LOG_PERIODS: Final = (5.0, 60.0)
-"""Seconds between two log lines: at the start, and at the most."""
+"""Seconds between two log lines: at the start, and at most."""
 
 
 @frozen(kw_only=True)
@@ -51,20 +51,20 @@ class DisplayState:
     text: str
     completed: float
     total: float | None
-    """None where the total is unknown: the bar then only moves."""
+    """None if the total is unknown: the bar then only pulses."""
     label: str = ""
     details: tuple[str, ...] = ()
 
 
 class ProgressSource(Protocol):
-    """A pull that a display shows."""
+    """A pull whose progress can be displayed or logged."""
 
     def state(self) -> DisplayState | None:
-        """Return the content of the display, None while there is nothing to count."""
+        """Return the content of the display, or None while there is nothing to count."""
         ...
 
     async def log_periodically(self) -> None:
-        """Write log lines until cancelled, where no terminal shows the display."""
+        """Write log lines until cancelled; used if stderr is not a terminal."""
         ...
 
 
@@ -78,7 +78,7 @@ class ListProgress:
         self._started = time.monotonic()
 
     def update(self, records: int, total: int | None) -> None:
-        """Record how many records have been read, and of how many where that is known."""
+        """Set the number of records read, and the total or None if it is unknown."""
         self._records, self._total = records, total
 
     def state(self) -> DisplayState:
@@ -98,23 +98,23 @@ class ListProgress:
         )
 
     async def log_periodically(self) -> None:
-        """Write nothing: the summary at the end is enough for one list."""
+        """Write nothing: one list needs only the summary at the end."""
 
 
 class BulkProgress:
     """The progress of a bulk pull, from its events.
 
     Args:
-        write_line: Takes log lines and failures; None for none.
-        each_shard: Whether a finished shard has a log line, unless there are many shards.
+        write_line: Receives log lines and failures; None discards them.
+        each_shard: Whether to log each finished shard, unless there are many shards.
     """
 
     shards_done: int
-    """Shards whose records were all delivered."""
+    """Number of completed shards."""
     records: int
-    """Records of these shards."""
+    """Number of records of the completed shards."""
     failures: int
-    """Shards that failed."""
+    """Number of failed shards."""
 
     def __init__(
         self, write_line: Callable[[str], None] | None = None, *, each_shard: bool = False
@@ -129,11 +129,11 @@ class BulkProgress:
 
     @property
     def started(self) -> bool:
-        """Whether the pull has begun to read, so that there is something to resume."""
+        """True once the pull reads records, so that it can be resumed."""
         return self._snapshot is not None
 
     def record_event(self, event: Event) -> None:
-        """Count an event of the pull and log it."""
+        """Count and log an event of the pull."""
         self._pace.record_event(event)
         match event:
             case PullStarted(shards=shards, snapshot=snapshot):
@@ -156,12 +156,12 @@ class BulkProgress:
                         f"failed {shard.name}: {type(error).__name__}: {describe_error(error)}"
                     )
                 elif self.failures == _LOGGED_FAILURES + 1:
-                    self._log("further failures are counted only")
+                    self._log("further failures are counted but not shown")
             case _:
                 pass
 
     def snapshot(self) -> tuple[Snapshot, RemainingWork] | None:
-        """Return how far the pull is and what remains, None before its start and after its end."""
+        """Return the progress and the remaining work, or None unless the pull is running."""
         if self._snapshot is None or not self._running:
             return None
         snapshot = self._snapshot()
@@ -172,25 +172,25 @@ class BulkProgress:
         current = self.snapshot()
         if current is None:
             return None
-        now, left = current
-        completed, total = now.records, now.records + left.records
-        if not left.is_certain or not total:
-            completed, total = now.done + now.failed, max(1, now.shards)
-        active = sorted(now.active, key=lambda shard: -shard.seconds)
+        snapshot, remaining = current
+        completed, total = snapshot.records, snapshot.records + remaining.records
+        if not remaining.is_certain or not total:
+            completed, total = snapshot.done + snapshot.failed, max(1, snapshot.shards)
+        active = sorted(snapshot.active, key=lambda shard: -shard.seconds)
         return DisplayState(
-            text=total_text(now, left),
+            text=total_text(snapshot, remaining),
             completed=completed,
             total=total,
             details=tuple(map(shard_text, active)),
         )
 
     async def log_periodically(self) -> None:
-        """Write how far the pull is, at growing intervals, until cancelled."""
-        least, most = _LOG_PERIODS
+        """Log the progress at growing intervals until cancelled."""
+        shortest, longest = _LOG_PERIODS
         while True:
             current = self.snapshot()
             seconds = current[0].seconds if current else 0.0
-            await asyncio.sleep(min(most, max(least, seconds / 20)))
+            await asyncio.sleep(min(longest, max(shortest, seconds / 20)))
             if (current := self.snapshot()) is not None:
                 self._log(total_text(*current))
 
@@ -201,27 +201,27 @@ class BulkProgress:
             )
 
 
-def total_text(now: Snapshot, remaining: RemainingWork) -> str:
-    """Describe the progress of a bulk pull in a line."""
-    failed = f" ({now.failed} failed)" if now.failed else ""
+def total_text(snapshot: Snapshot, remaining: RemainingWork) -> str:
+    """Describe the progress of a bulk pull in one line."""
+    failed = f" ({snapshot.failed} failed)" if snapshot.failed else ""
     parts = [
-        f"{now.records:,} records",
-        f"{now.done + now.failed:,} of {now.shards:,} shards{failed}",
-        f"{now.rate:,.0f}/s",
+        f"{snapshot.records:,} records",
+        f"{snapshot.done + snapshot.failed:,} of {snapshot.shards:,} shards{failed}",
+        f"{snapshot.rate:,.0f}/s",
         str(remaining),
     ]
     return ", ".join(part for part in parts if part)
 
 
 def shard_text(shard: ShardProgress) -> str:
-    """Describe the progress of one shard in a line."""
+    """Describe the progress of one shard in one line."""
     total = "" if shard.total is None else f" of {shard.total:,}"
     rate = f", {shard.read / shard.seconds:,.0f}/s" if shard.seconds >= 1 else ""
     return terminal.escape_controls(f"{shard.shard.name}: {shard.read:,}{total}{rate}")
 
 
 class ProgressDisplay:
-    """The lines on stderr that show a pull; nothing where stderr is no terminal."""
+    """The live display of a pull on stderr; empty if stderr is not a terminal."""
 
     def __init__(self, live: Live | None = None) -> None:
         self._live = live
@@ -229,7 +229,7 @@ class ProgressDisplay:
 
     @contextmanager
     def hide(self) -> Generator[None]:
-        """Take the display off the terminal while rows are written to it."""
+        """Hide the display while the block writes rows to the terminal."""
         if self._live is None:
             yield
             return
@@ -242,18 +242,21 @@ class ProgressDisplay:
             self._live.start(refresh=True)
 
     async def redraw_periodically(self) -> None:
-        """Keep the display up to date; in the event loop, so that it never draws into a row."""
+        """Redraw the display until cancelled.
+
+        It runs in the event loop, so that it never draws while a row is written.
+        """
         loop = asyncio.get_running_loop()
         while self._live is not None:
-            began = loop.time()
+            started = loop.time()
             if not self._hidden:
                 self._live.refresh()
-            # A snapshot of thousands of shards takes a while; that must not slow the pull down.
-            await asyncio.sleep(max(_REDRAW_SECONDS, 20 * (loop.time() - began)))
+            # A snapshot of thousands of shards is slow: it may take 5 % of the time at most.
+            await asyncio.sleep(max(_REDRAW_SECONDS, 20 * (loop.time() - started)))
 
 
 def is_live() -> bool:
-    """Tell whether stderr is a terminal that can change its lines."""
+    """Return whether stderr is a terminal that can redraw lines."""
     console = terminal.stderr()
     return console.is_terminal and not console.is_dumb_terminal
 
@@ -262,7 +265,7 @@ def is_live() -> bool:
 async def progress_display(
     source: ProgressSource, *, enabled: bool
 ) -> AsyncGenerator[ProgressDisplay]:
-    """Show a pull for the length of the block: live on a terminal, else by log lines."""
+    """Show the progress of a pull during the block: live on a terminal, else as log lines."""
     if not enabled:
         yield ProgressDisplay()
     elif not is_live():
@@ -303,9 +306,9 @@ def _render(state: DisplayState | None) -> RenderableType:
     from rich.text import Text
 
     if state is None:
-        return Text("looking what there is to read")
+        return Text("looking up the lists to read")
     console = terminal.stderr()
-    # Room is left at the end of lines: a "^C" must not wrap, or they cannot be erased.
+    # Four columns stay free: if an echoed "^C" wraps a line, the display cannot be erased.
     width = max(20, console.width - 4)
     labels = [Text(state.label, no_wrap=True)] if state.label else []
     beside = len(state.label) + 2 if labels else 1

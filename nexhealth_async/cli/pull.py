@@ -36,7 +36,7 @@ def pull(
     *resources: Annotated[
         str,
         Parameter(
-            help="Lists to pull, such as patients or appointments; --dry-run --all shows all.",
+            help="Lists to pull, such as patients or appointments; --all --dry-run shows all.",
             choices=completions(),
             show_choices=False,
         ),
@@ -45,20 +45,20 @@ def pull(
     scope: ScopeOptions = _DEFAULT_SCOPE,
     filters: FilterOptions = _ALL,
     output: OutputOptions = _AUTO_FORMAT,
-    in_bulk: BulkPullOptions = _NO_BULK_OPTIONS,
+    bulk: BulkPullOptions = _NO_BULK_OPTIONS,
 ) -> int:
     """Pull one list to the terminal or a file, or many lists into a target.
 
-    One list without --to goes to stdout or a file. Several lists, or any with --to,
-    are pulled in bulk: at the same time, of all practices that the key sees, into
-    a target, and so that --resume can go on. If some parts failed and all others
-    are complete, the exit status is 3. Progress and closing words go to stderr.
-    The key is read from NEXHEALTH_API_KEY, or asked for.
+    One list without --to goes to stdout or a file. Several lists, or any list with
+    --to, are pulled in bulk: concurrently, from all practices that the key sees,
+    into a target. --resume continues an interrupted bulk pull. If some shards
+    failed and all others are complete, the exit status is 3. Progress and the
+    summary go to stderr. The key is read from NEXHEALTH_API_KEY, or prompted for.
     """
     command = PullCommand(
-        lists=resources, entry=entry, scope=scope, filters=filters, output=output, bulk=in_bulk
+        lists=resources, entry=entry, scope=scope, filters=filters, output=output, bulk=bulk
     )
-    job = _job(command)  # wrong use is refused before a key is asked for
+    job = _make_job(command)  # usage errors come before the prompt for the key
     key = CliApiKey.for_entry(entry)
     try:
         summary = job.run(key)
@@ -70,7 +70,7 @@ def pull(
     return summary.print(quiet=output.quiet)
 
 
-def _job(command: PullCommand) -> PullJob:
+def _make_job(command: PullCommand) -> PullJob:
     if not command.is_bulk:
         return ListPull.for_command(command)
     if command.bulk.dry_run:

@@ -1,4 +1,4 @@
-"""A pull as the command line asks for it, checked and turned into the library's arguments."""
+"""Options of a pull, checked and converted to the library's arguments."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class PullCommand:
 
     @property
     def only_resumes(self) -> bool:
-        """Whether it names nothing to pull, but a pull to resume."""
+        """True if the command resumes a pull and names no lists."""
         return self.bulk.resume and not self.lists and not self.bulk.all
 
     @property
     def is_bulk(self) -> bool:
-        """Whether this is more than one list to stdout or a file."""
+        """True unless the command pulls one list to stdout or a file."""
         return (
             len(self.lists) != 1
             or self.bulk != BulkPullOptions()
@@ -80,14 +80,16 @@ class PullCommand:
 
     @property
     def _uses_environment_target(self) -> bool:
-        """Whether ``NEXHEALTH_PULL_TO`` decides where one list goes."""
-        # Invented records never go there, nor what another option sends elsewhere.
-        asked_otherwise = self.output.format is not None or any(self.list_options.values())
-        return is_set() and not self.entry.sandbox and not asked_otherwise
+        """True if one list goes to the target of ``NEXHEALTH_PULL_TO``.
+
+        Invented records never do, and options of a pull to stdout or a file take precedence.
+        """
+        has_list_options = self.output.format is not None or any(self.list_options.values())
+        return is_set() and not self.entry.sandbox and not has_list_options
 
     @property
     def list_options(self) -> Mapping[str, bool]:
-        """The options that only a pull of one list knows, and whether they are given."""
+        """Options that only a pull of one list takes, and whether they are set."""
         return {
             "--limit": self.filters.limit is not None,
             "--prefetch": self.filters.prefetch is not None,
@@ -97,25 +99,25 @@ class PullCommand:
 
     @property
     def follows_target(self) -> bool:
-        """Whether the version may be taken from what the target holds already."""
+        """True if the target's earlier pull may decide the API version."""
         if not self.is_bulk or self.entry.requested_version is not None or self.bulk.dry_run:
             return False
-        # The sandbox has a version that shows it best, so a database that may be new gets that one.
+        # The sandbox's default version is v3, so a database that may be empty does not decide.
         return may_exist(self.bulk.to, databases=not self.entry.sandbox)
 
 
 class PullJob(Protocol):
-    """One way to carry out a pull: one list, a copy to a target, or an estimate."""
+    """A pull of one list, a copy to a target, or a dry run."""
 
     def run(self, key: CliApiKey) -> PullSummary:
-        """Pull everything and return what to tell of it."""
+        """Run the pull and return its summary."""
         ...
 
     def early_end_text(self, *, stopped: bool) -> str | None:
-        """Return what to tell of a pull that ended early.
+        """Return the message for a pull that ended early, or None.
 
         Args:
-            stopped: Whether a signal ended it, and no error.
+            stopped: True after a signal, False after an error.
         """
         ...
 
@@ -128,10 +130,10 @@ async def open_pull(
     tokens: TokenStore | None = None,
     rates: SharedRates | None = None,
 ) -> AsyncGenerator[OpenedSession]:
-    """Open the session of a pull and log in, in the version that the pull is to speak.
+    """Open the session of a pull in the pull's API version, and log in.
 
     Raises:
-        Quit: The version has not all of the lists.
+        CliError: The version lacks one of the lists.
     """
     follows = command.follows_target
     version = AUTO if follows else None
@@ -145,7 +147,7 @@ async def open_pull(
 
 
 async def resolve_version(nex: NexHealth, names: Sequence[str]) -> str:
-    """Return the API version; `CliError` for lists that only the other one has."""
+    """Return the API version of the session; raise `CliError` if it lacks one of the lists."""
     from nexhealth_async.session import client_of
 
     version = await client_of(nex).resolve_version()
@@ -155,7 +157,7 @@ async def resolve_version(nex: NexHealth, names: Sequence[str]) -> str:
 
 @frozen(kw_only=True)
 class BulkOptions:
-    """The options of a bulk pull as the library takes them."""
+    """Options of a bulk pull, as the library takes them."""
 
     lists: Sequence[str] | None
     since: datetime | Literal["last"] | None
@@ -167,10 +169,10 @@ class BulkOptions:
 
 
 def parse_bulk_options(command: PullCommand) -> BulkOptions:
-    """Return the options as the library takes them; raises `CliError` for what does not fit."""
+    """Convert the options of a bulk pull; raise `CliError` for invalid ones."""
     filters, bulk = command.filters, command.bulk
-    for option, is_given in command.list_options.items():
-        if is_given:
+    for option, is_present in command.list_options.items():
+        if is_present:
             raise CliError(f"{option} belongs to a pull of one list without --to: leave it out.")
     for option, number in (("concurrency", bulk.concurrency), ("per-page", filters.per_page)):
         if number is not None and number < 1:
@@ -179,20 +181,18 @@ def parse_bulk_options(command: PullCommand) -> BulkOptions:
         raise CliError("--compare belongs to --since last: leave it out.")
     if bulk.recopy and (bulk.resume or filters.since is not None):
         raise CliError(
-            "--recopy copies everything anew: leave out --resume and --since. A recopy that was "
-            "stopped goes on with --resume alone."
+            "--recopy copies everything again: leave out --resume and --since. To continue an "
+            "interrupted recopy, use --resume without --recopy."
         )
     if bulk.price_per_call is not None and not bulk.dry_run:
         raise CliError("--price-per-call belongs to --dry-run: add that, or leave it out.")
     if bulk.dry_run and filters.since == "last":
-        raise CliError(
-            "--dry-run cannot tell what --since last would read: name a day, or leave it out."
-        )
+        raise CliError("--dry-run cannot estimate --since last: use a date, or leave out --since.")
     first, last = parse_window(filters)
     return BulkOptions(
-        lists=_lists(command),
-        since=_since(filters.since),
-        compare=_compare(bulk.compare),
+        lists=_parse_lists(command),
+        since=_parse_since(filters.since),
+        compare=_parse_compare(bulk.compare),
         first=first,
         last=last,
         concurrency=bulk.concurrency or _CONCURRENCY,
@@ -200,28 +200,28 @@ def parse_bulk_options(command: PullCommand) -> BulkOptions:
     )
 
 
-def _lists(command: PullCommand) -> Sequence[str] | None:
+def _parse_lists(command: PullCommand) -> Sequence[str] | None:
     names, bulk, filters = command.lists, command.bulk, command.filters
     if bulk.all and names:
-        raise CliError("--all is everything: leave out either it or the lists.")
+        raise CliError("--all pulls every list: leave out --all or the names of lists.")
     if not bulk.all and not names and not command.only_resumes:
         every = ", ".join(lists_of(command.entry.pinned_version))
-        raise CliError(f"Name what to pull, or add --all, which is: {every}.")
-    # The target may be of another version than the one that would be spoken otherwise.
+        raise CliError(f"Name the lists to pull, or add --all for: {every}.")
+    # The target's version may differ from the default version.
     check_names(names, None if command.follows_target else command.entry.pinned_version)
-    windowed = not names or "appointments" in names
-    if (filters.start or filters.end) and not windowed:
+    has_appointments = not names or "appointments" in names
+    if (filters.start or filters.end) and not has_appointments:
         raise CliError("--start and --end belong to appointments: leave them out.")
     return names or None
 
 
-def _since(text: str | None) -> datetime | Literal["last"] | None:
+def _parse_since(text: str | None) -> datetime | Literal["last"] | None:
     if text is None or text == "last":
         return "last" if text else None
     return parse_since(text)
 
 
-def _compare(text: str | None) -> timedelta | None:
+def _parse_compare(text: str | None) -> timedelta | None:
     match text:
         case None:
             return timedelta(days=7)
@@ -238,26 +238,26 @@ def _compare(text: str | None) -> timedelta | None:
 async def practices_of(
     nex: NexHealth, scope: ScopeOptions
 ) -> Sequence[str] | Mapping[str, Sequence[int]] | None:
-    """Return the practices meant, with their locations if only some are; None: all."""
-    named = tuple(dict.fromkeys(scope.practice))
+    """Return the practices to pull, with location ids if some are named; None means all."""
+    practices = tuple(dict.fromkeys(scope.practice))
     if not scope.location:
-        return named or None
-    found: dict[str, list[int]] = {}
-    wanted = set(scope.location)
+        return practices or None
+    locations: dict[str, list[int]] = {}
+    missing = set(scope.location)
     async for location in nex.locations.walk():
         subdomain = location.subdomain
-        if location.id in wanted and subdomain and (not named or subdomain in named):
-            found.setdefault(subdomain, []).append(location.id)
-            wanted.discard(location.id)
-    if wanted:
-        missing = ", ".join(map(str, sorted(wanted)))
-        whose = " in the practices named" if named else ""
+        if location.id in missing and subdomain and (not practices or subdomain in practices):
+            locations.setdefault(subdomain, []).append(location.id)
+            missing.discard(location.id)
+    if missing:
+        ids = ", ".join(map(str, sorted(missing)))
+        where = " in the named practices" if practices else ""
         raise CliError(
-            f"This key sees no location {missing}{whose}; `nexhealth practices` lists them."
+            f"This key sees no location {ids}{where}; `nexhealth practices` lists the locations."
         )
-    for name in named:
-        if name not in found:
+    for name in practices:
+        if name not in locations:
             raise CliError(
-                f"No location of {name} is named: add one, or leave out --practice {name}."
+                f"--location names no location of {name}: add one, or leave out --practice {name}."
             )
-    return found
+    return locations

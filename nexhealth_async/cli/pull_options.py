@@ -1,4 +1,4 @@
-"""The options of ``nexhealth pull``."""
+"""Options of ``nexhealth pull``."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class ScopeOptions:
             group=_WHICH,
             negative="",
             show_default=False,
-            help="Subdomain of a practice; not needed if the key sees just one. In bulk any "
-            "number of them, or all that the key sees.",
+            help="Subdomain of a practice; not needed if the key sees only one. In bulk: any "
+            "number, by default all.",
         ),
     ] = ()
     location: Annotated[
@@ -53,7 +53,7 @@ class ScopeOptions:
             group=_WHICH,
             negative="",
             show_default=False,
-            help="Id of a location; not needed if there is just one. In bulk any number.",
+            help="Id of a location; not needed if there is only one. In bulk: any number.",
         ),
     ] = ()
 
@@ -61,45 +61,44 @@ class ScopeOptions:
 @Parameter(name="*")
 @frozen(kw_only=True)
 class FilterOptions:
-    """Which records, and how to read them."""
+    """Filters of the records and options of reading them."""
 
     since: Annotated[
         str | None,
         Parameter(
             group=_WHICH,
-            help="Only records updated since this day or moment, such as 2026-06-01 or "
-            "2026-06-01T08:00-04:00. A day begins at midnight UTC. In bulk also: last, which "
-            "brings a database up to date.",
+            help="Only records updated since this date or time, such as 2026-06-01 (midnight "
+            "UTC) or 2026-06-01T08:00-04:00. In bulk also: last, which refreshes a database.",
         ),
     ] = None
     start: Annotated[
-        str | None, Parameter(group=_WHICH, help="Appointments only: the earliest start.")
+        str | None, Parameter(group=_WHICH, help="Appointments only: earliest start.")
     ] = None
-    end: Annotated[
-        str | None, Parameter(group=_WHICH, help="Appointments only: the latest start.")
-    ] = None
+    end: Annotated[str | None, Parameter(group=_WHICH, help="Appointments only: latest start.")] = (
+        None
+    )
     limit: Annotated[
-        int | None, Parameter(group=_WHICH, help="Stop after so many records of one list.")
+        int | None, Parameter(group=_WHICH, help="Maximum number of records of one list.")
     ] = None
     per_page: Annotated[
         int | None,
         Parameter(
             group=_HOW,
-            help="Records in a page (as many as the API allows, which is also the most).",
+            help="Records per page (default and maximum: as many as the API allows).",
         ),
     ] = None
     prefetch: Annotated[
         int | None,
         Parameter(
-            group=_HOW, help="Pages of one list asked for ahead (1); 0 asks only when needed."
+            group=_HOW, help="Pages of one list to request ahead (1); 0 requests none ahead."
         ),
     ] = None
     drift: Annotated[
         Literal["watch", "verify", "ignore"] | None,
         Parameter(
             group=_HOW,
-            help="What to do about changes during the pull: check again if one shows (watch, for "
-            "one list), check always (verify: reads twice; in bulk), or nothing.",
+            help="Changes during the pull: check again if one shows (watch, the default for one "
+            "list), always check (verify, which reads twice, the default in bulk), or ignore.",
         ),
     ] = None
 
@@ -107,23 +106,23 @@ class FilterOptions:
 @Parameter(name="*")
 @frozen(kw_only=True)
 class OutputOptions:
-    """Where the records of one list go."""
+    """Output of the records of one list."""
 
     output: Annotated[
         Path | None,
         Parameter(
             name=("--output", "-o"),
             group=_OUTPUT,
-            help="File to write (stdout). It appears when it is complete, readable by you alone.",
+            help="File to write (stdout). It appears when it is complete; only you can read it.",
         ),
     ] = None
     format: Annotated[
         Literal["jsonl", "table", "parquet"] | None,
         Parameter(
             group=_OUTPUT,
-            help="JSON lines with every field, or a table of the main ones. On a terminal it is "
-            "the table for lists that have one, else JSON lines. In bulk, of files: jsonl (the "
-            "default) or parquet.",
+            help="jsonl: JSON lines with every field; table: the main fields, the default on a "
+            "terminal for lists that have a table. For files in bulk: jsonl (the default) or "
+            "parquet.",
         ),
     ] = None
     quiet: Annotated[
@@ -133,7 +132,7 @@ class OutputOptions:
             group=_OUTPUT,
             negative="",
             show_default=False,
-            help="Neither progress nor closing words; what failed is told all the same.",
+            help="Print neither progress nor summary, only failures.",
         ),
     ] = False
 
@@ -141,15 +140,15 @@ class OutputOptions:
 @Parameter(name="*")
 @frozen(kw_only=True)
 class BulkPullOptions:
-    """What only pulls of several lists, or into a target, know."""
+    """Options of bulk pulls, that is, of several lists or into a target."""
 
     to: Annotated[
         str | None,
         Parameter(
             group=_BULK,
             help="Copy to a DuckDB file (practice.duckdb), files in a directory (out/) or "
-            "PostgreSQL (postgresql://user@host/database). NEXHEALTH_PULL_TO may say it instead, "
-            "and PGPASSWORD the password.",
+            "PostgreSQL (postgresql://user@host/database); by default NEXHEALTH_PULL_TO. The "
+            "password is read from PGPASSWORD.",
         ),
     ] = None
     all: Annotated[
@@ -164,8 +163,8 @@ class BulkPullOptions:
             group=_BULK,
             negative="",
             show_default=False,
-            help="Go on with a pull that was stopped, or of which something failed; if there is "
-            "none, begin. Without naming lists it only goes on.",
+            help="Continue an interrupted or partly failed pull, or start one if there is none. "
+            "Without lists, only continue.",
         ),
     ] = False
     adopt: Annotated[
@@ -174,8 +173,8 @@ class BulkPullOptions:
             group=_BULK,
             negative="",
             show_default=False,
-            help="Take what an earlier release copied to this target, and kept no origin of, for "
-            "records of this account.",
+            help="Treat records that an earlier release copied to this target without their "
+            "origin as records of this account.",
         ),
     ] = False
     recopy: Annotated[
@@ -184,8 +183,8 @@ class BulkPullOptions:
             group=_BULK,
             negative="",
             show_default=False,
-            help="Delete all records of the target and copy everything anew, in another version "
-            "of the API too.",
+            help="Delete all records of the target and copy everything again, also in another "
+            "API version.",
         ),
     ] = False
     dry_run: Annotated[
@@ -194,28 +193,28 @@ class BulkPullOptions:
             group=_BULK,
             negative="",
             show_default=False,
-            help="Only tell what there is to read, and how long it takes at the least.",
+            help="Only count the records, and estimate the shortest time of the pull.",
         ),
     ] = False
     price_per_call: Annotated[
         str | None,
         Parameter(
             group=_BULK,
-            help="With --dry-run: what a request costs you, such as 0.10, to see what the pull "
-            "costs. No price is known here, nor what your contract leaves free.",
+            help="With --dry-run: your price of a request, such as 0.10, to estimate the cost. "
+            "Free requests of your contract are not considered.",
         ),
     ] = None
     compare: Annotated[
         str | None,
         Parameter(
             group=_BULK,
-            help="With --since last: after how many days (7) a list whose deleted records merely "
-            "vanish is read whole, so that they are found; or always, or never.",
+            help="With --since last: read lists that do not report deletions whole after this "
+            "many days (7), to find deleted records; or always, or never.",
         ),
     ] = None
     concurrency: Annotated[
         int | None,
-        Parameter(group=_BULK, help="Requests under way at a time, of each rate class (8)."),
+        Parameter(group=_BULK, help="Requests in flight per rate class (8)."),
     ] = None
     compress: Annotated[
         Literal["gzip", "zstd"] | None, Parameter(group=_BULK, help="Compress JSON lines.")
@@ -227,51 +226,49 @@ class BulkPullOptions:
         Literal["known", "all"] | None,
         Parameter(
             group=_BULK,
-            help="Records that cannot be read are kept in the target as JSON (_rejected), and the "
-            "exit status is 3; known: not for those that the target had before; all: for none.",
+            help="Records that cannot be decoded are kept in the target as JSON (_rejected) and "
+            "cause exit status 3; known: except those of earlier pulls; all: never.",
         ),
     ] = None
 
 
 def parse_price(text: str) -> Decimal:
-    """Read ``--price-per-call``; raises `CliError` for what is no amount of money."""
+    """Parse ``--price-per-call``; raise `CliError` if it is not an amount of money."""
     try:
-        found = Decimal(text)
+        price = Decimal(text)
     except InvalidOperation:
-        found = Decimal("NaN")
-    if not 0 <= found < _HIGHEST_PRICE if found.is_finite() else True:
+        price = Decimal("NaN")
+    if not price.is_finite() or not 0 <= price < _HIGHEST_PRICE:
         raise CliError("--price-per-call takes an amount of money, such as 0.10.")
-    return found
+    return price
 
 
 def parse_timestamp(option: str, text: str) -> datetime:
-    """Read a day, or a moment with its zone; raises `CliError` for anything else."""
+    """Parse a date (midnight UTC) or a time with its zone; raise `CliError` for anything else."""
     try:
         if "T" not in text.upper() and " " not in text.strip():
             day = date.fromisoformat(text)
             return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        found = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError:
         raise CliError(
-            f"--{option} takes a day or a moment, such as 2026-06-01 or 2026-06-01T08:00-04:00."
+            f"--{option} takes a date or a time, such as 2026-06-01 or 2026-06-01T08:00-04:00."
         ) from None
-    if found.tzinfo is None:
-        raise CliError(
-            f"--{option} needs a zone beside the time of day: add Z or an offset as -04:00."
-        )
-    return found
+    if timestamp.tzinfo is None:
+        raise CliError(f"--{option} needs a time zone: add Z or an offset such as -04:00.")
+    return timestamp
 
 
 def parse_since(text: str) -> datetime:
-    """Read ``--since``; raises `CliError` for a day that has not begun anywhere."""
-    found = parse_timestamp("since", text)
-    if found - datetime.now(UTC) > timedelta(days=1):
-        raise CliError("--since lies in the future, where nothing has changed yet.")
-    return found
+    """Parse ``--since``; raise `CliError` if it is more than a day in the future."""
+    timestamp = parse_timestamp("since", text)
+    if timestamp - datetime.now(UTC) > timedelta(days=1):
+        raise CliError("--since lies in the future: use an earlier date.")
+    return timestamp
 
 
 def parse_window(filters: FilterOptions) -> tuple[datetime | None, datetime | None]:
-    """Read ``--start`` and ``--end``; raises `CliError` if they enclose no time."""
+    """Parse ``--start`` and ``--end``; raise `CliError` unless the end is later."""
     first = None if filters.start is None else parse_timestamp("start", filters.start)
     last = None if filters.end is None else parse_timestamp("end", filters.end)
     if first is not None and last is not None and last <= first:

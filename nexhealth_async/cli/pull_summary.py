@@ -1,4 +1,4 @@
-"""The summary of a pull: totals, tables by resource, failures; and the estimate of a dry run."""
+"""Summary of a pull (totals, tables by resource, failures) and estimate of a dry run."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ __all__ = [
 ]
 
 _LISTED: Final = 50
-"""Failed shards that are named."""
+"""Maximum number of failed shards in the summary."""
 _SHARDS_SHOWN: Final = 30
-"""A dry run of more shards than this shows resources only."""
-_SWEEP: Final = (
-    "/sweep reads again what changed while the shards of its list were read, so that none is lost."
+"""Maximum number of shards of which a dry run shows each; above it shows resources."""
+_SWEEP_NOTE: Final = (
+    "/sweep shards read the records that changed while the other shards of a list were read."
 )
-_RESUME_ADVICE: Final = (
-    "duplicates: came again, from another list or in a /sweep, and stand in the target once."
+_DUPLICATES_NOTE: Final = (
+    "duplicates: records read more than once, from another list or a /sweep, and stored once."
 )
 _LATENCY: Final = 0.3
-"""Seconds an answer is taken to need where none has come yet."""
+"""Assumed seconds per response if none was measured."""
 _MIN_WAIT_SECONDS: Final = 0.05
-"""Seconds that are worth telling."""
+"""Shorter waits are not shown."""
 
 
 @frozen(kw_only=True)
 class PullSummary:
-    """What a pull tells at its end, and its exit status."""
+    """The messages at the end of a pull, and its exit status."""
 
     text: str = ""
-    """Totals, for stderr; left out if the user asked for quiet."""
+    """Totals, for stderr; not printed with ``--quiet``."""
     output: str = ""
-    """The result itself, for stdout, where that is text."""
+    """Result of a dry run, for stdout."""
     hidden_columns: tuple[str, ...] = ()
     note: str = ""
     failures: str = ""
@@ -79,8 +79,8 @@ def copy_summary(report: Report, *, label: str, rejected: str) -> PullSummary:
 
     Args:
         report: The library's report.
-        label: How the target is called.
-        rejected: Where the target keeps records that could not be read.
+        label: Name of the target.
+        rejected: Name of the table or file of the rejected records.
     """
     return PullSummary(
         text=report_text(report, label=label),
@@ -93,17 +93,17 @@ def copy_summary(report: Report, *, label: str, rejected: str) -> PullSummary:
 def pace_text(
     *, seconds: float, records: int, version: str | None, target: str | None = None
 ) -> str:
-    """Describe how long records took, in which version they came and where they went."""
+    """Describe the duration and rate of a pull, its API version and its target."""
     pace = f" ({records / max(seconds, 0.001):,.0f}/s)" if records else ""
-    spoken = f", API version {version}" if version else ""
-    return f"in {seconds:.1f} s{pace}{spoken}{f', {target}' if target else ''}"
+    version_text = f", API version {version}" if version else ""
+    return f"in {seconds:.1f} s{pace}{version_text}{f', {target}' if target else ''}"
 
 
 def report_text(report: Report, *, label: str) -> str:
-    """Sum up a pull: a table by resource, then what the session did."""
+    """Summarize a pull: a table by resource, then requests and waits of the session."""
     by_resource: dict[str, list[ShardReport]] = defaultdict(list)
-    for one in report.shards:
-        by_resource[one.shard.resource].append(one)
+    for shard in report.shards:
+        by_resource[shard.shard.resource].append(shard)
     deleted: dict[str, int] = defaultdict(int)
     for group, number in report.deleted.items():
         deleted[group.partition("/")[0]] += number
@@ -115,19 +115,19 @@ def report_text(report: Report, *, label: str) -> str:
         for resource, shards in by_resource.items()
     ]
     if len(rows) > 1:
-        every = sum(rejected.values()), sum(deleted.values())
-        rows.append(_report_row("all", report.shards, *every))
+        totals = sum(rejected.values()), sum(deleted.values())
+        rows.append(_report_row("all", report.shards, *totals))
     table = _table(("resource", *_REPORTED), rows)
-    now = "" if report.new_records == report.records else f", {report.new_records:,} of them now,"
-    took = pace_text(
+    new = "" if report.new_records == report.records else f", {report.new_records:,} of them now,"
+    pace = pace_text(
         seconds=report.seconds,
         records=report.new_records,
         version=report.shards[0].shard.version if report.shards else None,
         target=f"in {label}",
     )
-    head = f"{count_text(report.records, 'record')}{now} {took}"
-    again = f"\n{_RESUME_ADVICE}" if report.duplicates else ""
-    return f"{table}{head}\n{_session_text(report)}{again}"
+    total = f"{count_text(report.records, 'record')}{new} {pace}"
+    note = f"\n{_DUPLICATES_NOTE}" if report.duplicates else ""
+    return f"{table}{total}\n{_session_text(report)}{note}"
 
 
 _REPORTED: Final = ("shards", "failed", "records", "pages", "duplicates", "rejected", "deleted")
@@ -136,10 +136,10 @@ _REPORTED: Final = ("shards", "failed", "records", "pages", "duplicates", "rejec
 def _report_row(name: str, shards: Sequence[ShardReport], rejected: int, deleted: int) -> list[str]:
     numbers = (
         len(shards),
-        sum(one.status != "done" for one in shards),
-        sum(one.records for one in shards),
-        sum(one.pages for one in shards),
-        sum(one.duplicates for one in shards),
+        sum(shard.status != "done" for shard in shards),
+        sum(shard.records for shard in shards),
+        sum(shard.pages for shard in shards),
+        sum(shard.duplicates for shard in shards),
         rejected,
         deleted,
     )
@@ -148,130 +148,138 @@ def _report_row(name: str, shards: Sequence[ShardReport], rejected: int, deleted
 
 def _session_text(report: Report) -> str:
     stats = report.stats
-    again = f", {stats.retries:,} of them repeated" if stats.retries else ""
+    retries = f", {stats.retries:,} of them retries" if stats.retries else ""
     limited = f", {stats.rate_limited:,} answered 429" if stats.rate_limited else ""
     waits = (
         ("for logins", stats.waited_login),
-        ("for the rate limits", stats.waited_rate),
-        ("before repeating", stats.waited_retry),
+        ("for rate limits", stats.waited_rate),
+        ("before retries", stats.waited_retry),
     )
-    waited = ", ".join(
-        f"{seconds:,.1f} s {why}" for why, seconds in waits if seconds >= _MIN_WAIT_SECONDS
+    waits_text = ", ".join(
+        f"{seconds:,.1f} s {reason}" for reason, seconds in waits if seconds >= _MIN_WAIT_SECONDS
     )
-    waiting = f"; waits, added up over all of them: {waited}" if waited else ""
-    return f"{count_text(stats.requests, 'request')}{again}{limited}{waiting}"
+    waited = f"; total waits of all requests: {waits_text}" if waits_text else ""
+    return f"{count_text(stats.requests, 'request')}{retries}{limited}{waited}"
 
 
 def failures_text(report: Report) -> str:
-    """Name the shards that failed, with their errors and what to do; empty if none did."""
+    """List the failed shards with their errors and advice; empty if none failed."""
     failed = report.failed
-    unread = sum(one.status == "open" for one in report.shards)
+    unread = sum(shard.status == "open" for shard in report.shards)
     if not failed and not unread:
         return ""
     lines = [f"{len(failed):,} of {len(report.shards):,} shards failed:"]
-    for one in failed[:_LISTED]:
+    for shard in failed[:_LISTED]:
         lines.append(
-            f"  {escape_controls(one.shard.name)}: {escape_controls(_rejection_text(one))}"
+            f"  {escape_controls(shard.shard.name)}: {escape_controls(_failure_text(shard))}"
         )
-        if one.records:
-            lines.append(f"    {count_text(one.records, 'record')} came before")
+        if shard.records:
+            lines.append(f"    after {count_text(shard.records, 'record')}")
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
-    if any(one.shard.sweep for one in failed[:_LISTED]):
-        lines.append(_SWEEP)
-    errors = {type(one.error): one.error for one in failed if one.error is not None}
+    if any(shard.shard.sweep for shard in failed[:_LISTED]):
+        lines.append(_SWEEP_NOTE)
+    errors = {type(shard.error): shard.error for shard in failed if shard.error is not None}
     lines += [
-        f"{kind.__name__}: {what}" for kind, error in errors.items() if (what := advice(error))
+        f"{kind.__name__}: {text}" for kind, error in errors.items() if (text := advice(error))
     ]
     if unread:
-        lines.append(f"{count_text(unread, 'shard')} behind them could not be begun.")
-    lines.append("The rest is complete. The same command with --resume reads only these again.")
+        lines.append(f"{count_text(unread, 'shard')} depending on them could not be started.")
+    lines.append(
+        "All other shards are complete. Add --resume to the command to read only these again."
+    )
     return "\n".join(lines)
 
 
 def rejected_text(report: Report, *, where: str) -> str:
-    """Say how many records could not be read, in which lists, and where they are."""
+    """Describe the number of rejected records, their lists and where they are kept."""
     total = sum(count.total for count in report.rejected.values())
     new = sum(count.new for count in report.rejected.values())
-    known = "" if new == total else f", {new:,} of them for the first time"
-    named = [f"{escape_controls(name)} {count.total:,}" for name, count in report.rejected.items()]
-    more = f" and {len(named) - _LISTED:,} more" if len(named) > _LISTED else ""
+    new_text = "" if new == total else f", {new:,} of them for the first time"
+    lists = [f"{escape_controls(name)} {count.total:,}" for name, count in report.rejected.items()]
+    more = f" and {len(lists) - _LISTED:,} more" if len(lists) > _LISTED else ""
     return (
-        f"{count_text(total, 'record')} could not be read{known}: "
-        f"{', '.join(named[:_LISTED])}{more}; each is kept in {where} "
-        "with the reason, and is read again by the next pull"
+        f"{count_text(total, 'record')} could not be read{new_text}: "
+        f"{', '.join(lists[:_LISTED])}{more}; each is kept in {where} "
+        "with the reason, and the next pull reads it again"
     )
 
 
-def _rejection_text(rejected: ShardReport) -> str:
-    if rejected.error is None:
-        return rejected.error_text or "no reason was kept"
-    return f"{type(rejected.error).__name__}: {describe_error(rejected.error)}"
+def _failure_text(shard: ShardReport) -> str:
+    if shard.error is None:
+        return shard.error_text or "no reason recorded"
+    return f"{type(shard.error).__name__}: {describe_error(shard.error)}"
 
 
 def estimate_text(estimate: Estimate, *, concurrency: int, price: Decimal | None = None) -> str:
-    """Say what a pull would read, and what it would cost."""
+    """Describe the records, requests, time and cost of a pull."""
     shards = estimate.shards
     titles: tuple[str, ...]
     if len(shards) <= _SHARDS_SHOWN:
-        rows = [[one.shard.name, *_estimated([one])] for one in shards]
+        rows = [[shard.shard.name, *_estimate_cells([shard])] for shard in shards]
         titles = ("shard", "records", "requests")
     else:
         by_resource: dict[str, list[ShardEstimate]] = defaultdict(list)
-        for one in shards:
-            by_resource[one.shard.resource].append(one)
-        rows = [[name, f"{len(ones):,}", *_estimated(ones)] for name, ones in by_resource.items()]
+        for shard in shards:
+            by_resource[shard.shard.resource].append(shard)
+        rows = [
+            [name, f"{len(group):,}", *_estimate_cells(group)]
+            for name, group in by_resource.items()
+        ]
         titles = ("resource", "shards", "records", "requests")
     table = _table(titles, rows)
-    counted_in = estimate.answer_seconds
-    latency = _LATENCY if counted_in is None else counted_in
+    measured = estimate.answer_seconds
+    latency = _LATENCY if measured is None else measured
     seconds = estimate.seconds_at(latency=latency, concurrency=concurrency)
-    takes = f"the pull takes about {seconds:,.1f} s"
+    duration = f"the pull takes about {seconds:,.1f} s"
     if estimate.at_least:
-        takes = "how long the pull takes cannot be told: some lists do not say how long they are"
-    elif counted_in is None:
-        takes = f"with answers that take {latency} s each, {takes}"
+        duration = "the duration is unknown, because some lists do not report their length"
+    elif measured is None:
+        duration = f"at {latency} s per response, {duration}"
     else:
-        takes = f"at the {latency:.2f} s that a count took, {takes}, or more: pages are slower"
-    least = f"at least {count_text(estimate.requests, 'request')}, the login being one"
+        duration = (
+            f"at {latency:.2f} s per response (measured while counting), {duration} or more, "
+            "because pages are slower"
+        )
+    requests = f"at least {count_text(estimate.requests, 'request')}, including the login"
     lines = [
-        f"{count_text(len(shards), 'shard')}, {least}",
+        f"{count_text(len(shards), 'shard')}, {requests}",
         f"by the API's limits, the last request leaves after {estimate.seconds:,.1f} s or more",
-        takes,
+        duration,
     ]
     if price is not None:
         lines.append(f"at {price:f} a request, at least {estimate.cost(price):,f}")
     if estimate.at_least:
-        lines.append("? and +: a list that does not say how long it is; one request is counted.")
-    if len(shards) <= _SHARDS_SHOWN and any(one.shard.sweep for one in shards):
-        lines.append(_SWEEP)
-    failed = [one for one in shards if one.error is not None]
+        lines.append("? and +: the list does not report its length; one request is counted.")
+    if len(shards) <= _SHARDS_SHOWN and any(shard.shard.sweep for shard in shards):
+        lines.append(_SWEEP_NOTE)
+    failed = [shard for shard in shards if shard.error is not None]
     if failed:
         lines.append(
-            f"{count_text(len(failed), 'list')} could not be counted, nor likely be pulled:"
+            f"{count_text(len(failed), 'list')} could not be counted, and probably not be pulled:"
         )
     lines += [
-        f"  {escape_controls(one.shard.name)}: {escape_controls(one.error or '')}"
-        for one in failed[:_LISTED]
+        f"  {escape_controls(shard.shard.name)}: {escape_controls(shard.error or '')}"
+        for shard in failed[:_LISTED]
     ]
     if len(failed) > _LISTED:
         lines.append(f"  and {len(failed) - _LISTED:,} more")
     return table + "\n".join(lines) + "\n"
 
 
-def _estimated(shards: Sequence[ShardEstimate]) -> list[str]:
-    """Return the records and the requests of some shards."""
-    known = [one.records for one in shards if one.records is not None]
+def _estimate_cells(shards: Sequence[ShardEstimate]) -> list[str]:
+    """Return the cells with the records and requests of some shards."""
+    known = [shard.records for shard in shards if shard.records is not None]
     all_known = len(known) == len(shards)
     records = f"{sum(known):,}{'' if all_known else '+'}" if known else "?"
-    more = "+" if any(one.at_least for one in shards) else ""
-    return [records, f"{sum(one.requests for one in shards):,}{more}"]
+    more = "+" if any(shard.at_least for shard in shards) else ""
+    return [records, f"{sum(shard.requests for shard in shards):,}{more}"]
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out as a table, or in words where the terminal is too narrow for one.
+    """Lay out rows as a table, or as sentences if the terminal is too narrow.
 
-    No name is cut: shards differ at their ends.
+    Names are never truncated, because shards differ at their ends.
     """
     first, *rest = titles
     longest = max((len(escape_controls(row[0])) for row in rows), default=0)
@@ -286,12 +294,12 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if table.has_room_for(rows):
         return table.lines(rows)
     return "".join(
-        f"{escape_controls(name)}: {_plain_table(rest, cells)}\n" for name, *cells in rows
+        f"{escape_controls(name)}: {_cells_text(rest, cells)}\n" for name, *cells in rows
     )
 
 
-def _plain_table(titles: Sequence[str], cells: Sequence[str]) -> str:
-    """Say what a row holds; nothing of that which there is none of."""
+def _cells_text(titles: Sequence[str], cells: Sequence[str]) -> str:
+    """Return the counts of a row that are not zero, as text."""
     parts = [
         f"{cell} {title.removesuffix('s') if cell == '1' else title}"
         for title, cell in zip(titles, cells, strict=True)

@@ -1,4 +1,4 @@
-"""``nexhealth sandbox``: serve invented practices until Ctrl-C."""
+"""``nexhealth sandbox``: serve an invented practice until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,51 +21,53 @@ _HIGHEST_PORT = 65535
 
 def sandbox(
     *,
-    patients: Annotated[int, Parameter(help="How many patients the practice has.")] = 5000,
+    patients: Annotated[int, Parameter(help="Number of patients.")] = 5000,
     appointments: Annotated[
         int | None,
-        Parameter(help="How many appointments it has; by default eight for five patients."),
+        Parameter(help="Number of appointments; by default eight per five patients."),
     ] = None,
-    seed: Annotated[int, Parameter(help="The same seed gives the same records.")] = 1,
+    seed: Annotated[
+        int, Parameter(help="Seed of the data; the same seed gives the same data.")
+    ] = 1,
     port: Annotated[int, Parameter(help="Port of 127.0.0.1 to listen on; 0 takes a free one.")] = 0,
-    latency: Annotated[float, Parameter(help="Milliseconds before each answer.")] = 0,
+    latency: Annotated[float, Parameter(help="Delay of each response in milliseconds.")] = 0,
     sync: Annotated[
         float,
         Parameter(
-            help="Seconds after which the practice's system takes up what was written, and "
-            "webhooks tell of it; 0: never."
+            help="Seconds between syncs with the practice's system, which process writes and "
+            "send webhooks; 0: never."
         ),
     ] = 1,
     versions: Annotated[
         tuple[Literal["v2", "v3"], ...],
         Parameter(
             negative="",
-            help="Version of the API that the account may use; give it for each. v3 alone refuses "
-            "v2, as accounts made since August 2026 do.",
+            help="API version that the account may use; repeat it for several. With v3 alone, v2 "
+            "is refused, as for accounts created since August 2026.",
         ),
     ] = ("v2", "v3"),
 ) -> int:
-    """Serve a practice of invented records until Ctrl-C.
+    """Serve a practice with invented records until Ctrl-C.
 
-    Prints the address and the key, and how to use them from another terminal.
+    Prints the URL and the key, and how to use them in another terminal.
     """
     from nexhealth_async.sandbox import Sandbox
 
     if not 0 <= port <= _HIGHEST_PORT:
-        raise CliError(f"--port goes from 0 to {_HIGHEST_PORT}.")
+        raise CliError(f"--port takes 0 to {_HIGHEST_PORT}.")
     if min(patients, appointments or 0, latency, sync) < 0:
-        raise CliError("--patients, --appointments, --latency and --sync cannot be below 0.")
-    # The same key again after a restart: what was told of it elsewhere goes on.
+        raise CliError("--patients, --appointments, --latency and --sync must be at least 0.")
+    # The key stays the same after a restart, so that clients configured with it still work.
     key = f"sandbox-key-of-seed-{seed}"
-    box = Sandbox(
+    server = Sandbox(
         patients=patients,
         appointments=appointments,
         seed=seed,
         api_key=key,
         versions=frozenset(versions),
     )
-    box.latency = latency / 1000
-    run(_serve(box, port, sync))
+    server.latency = latency / 1000
+    run(_serve(server, port, sync))
     return 0
 
 
@@ -73,9 +75,9 @@ async def _serve(sandbox: Sandbox, port: int, sync: float) -> None:
     try:
         await sandbox.start(port=port)
     except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno else "it cannot be listened on"
+        reason = os.strerror(error.errno).lower() if error.errno else "listening failed"
         raise CliError(
-            f"Port {port} cannot be used: {why}; choose another, or leave out --port.",
+            f"Port {port} cannot be used: {reason}; choose another, or leave out --port.",
             status=FAILED,
         ) from None
     try:
@@ -91,7 +93,7 @@ async def _serve(sandbox: Sandbox, port: int, sync: float) -> None:
             f"  nexhealth pull patients --practice {sandbox.subdomain} "
             f"--location {sandbox.location_id}\n"
             "\n"
-            "Ctrl-C ends it.\n"
+            "Press Ctrl-C to stop.\n"
         )
         while sync:
             await asyncio.sleep(sync)

@@ -1,4 +1,4 @@
-"""What a table shows of the kinds of records that have one."""
+"""Columns of the tables of records."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ __all__ = ["RESOURCE_TABLES", "ResourceTable", "TableColumn"]
 
 @frozen
 class TableColumn:
-    """One column: its heading, the fields it may come from, and how wide it may grow."""
+    """A column: its heading, its fields and its width."""
 
     title: str
     paths: tuple[str, ...]
-    """The first of these that holds something is shown; dots go into parts."""
+    """Field paths with dots; the first one with a value is shown."""
     max_width: int = 12
     min_width: int = 6
-    """A narrow terminal shrinks it down to this; then the columns at the right are left out."""
+    """Columns shrink to this width; if that is not enough, those on the right are left out."""
     align_right: bool = False
     is_timestamp: bool = False
-    """Shown to the minute."""
+    """Whether the value is a timestamp, which is shown to the minute."""
 
     def text(self, record: Mapping[str, object]) -> str:
-        """Return what stands in this column for a record."""
+        """Return the cell of a record."""
         for path in self.paths:
             value: object = record
             for key in path.split("."):
-                value = _part(value, key)
-            shown = _text(value)
-            if shown:
-                return shown[:16].replace("T", " ") if self.is_timestamp else shown
+                value = _field(value, key)
+            text = _text(value)
+            if text:
+                return text[:16].replace("T", " ") if self.is_timestamp else text
         return ""
 
 
 @frozen
 class ResourceTable:
-    """How records of one kind are called and shown; the columns that matter most come first."""
+    """The name and columns of one kind of record; the most important columns come first."""
 
     singular: str
     plural: str
     columns: tuple[TableColumn, ...]
 
     def counted(self, number: int) -> str:
-        """Say how many."""
+        """Return a number with the name of the records."""
         return f"{number} {self.singular if number == 1 else self.plural}"
 
 
-def _part(value: object, key: str) -> object:
+def _field(value: object, key: str) -> object:
     return cast("Mapping[str, object]", value).get(key) if isinstance(value, dict) else None
 
 

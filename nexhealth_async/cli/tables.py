@@ -1,4 +1,4 @@
-"""Tables that stream: widths are settled by the first rows, and nothing is held back."""
+"""Streaming text tables: the first batch of rows sets the widths."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 def terminal_width() -> int:
-    """Return the columns of the terminal (or of ``COLUMNS``), 120 where there is none."""
+    """Return the width of the terminal or ``COLUMNS``; 120 without either."""
     return max(20, shutil.get_terminal_size((120, 24)).columns)
 
 
 def page_width() -> int:
-    """Return the columns for a table that is shown whole; without end in a pipe or a file."""
-    set_by_hand = os.environ.get("COLUMNS", "").isdigit()
-    return terminal_width() if set_by_hand or output_is_terminal() else _UNLIMITED_WIDTH
+    """Return the width for a table that is not streamed; unlimited in a pipe or a file."""
+    is_set = os.environ.get("COLUMNS", "").isdigit()
+    return terminal_width() if is_set or output_is_terminal() else _UNLIMITED_WIDTH
 
 
 class TextTable:
-    """Lays out rows of text under headings, a batch at a time."""
+    """A text table that is laid out batch by batch."""
 
     def __init__(self, columns: Sequence[TableColumn], *, width: int, colour: bool) -> None:
         self._columns = tuple(columns)
@@ -44,17 +44,17 @@ class TextTable:
 
     @property
     def hidden_columns(self) -> tuple[str, ...]:
-        """The columns that found no room beside the rows so far."""
+        """Titles of the columns that do not fit."""
         shown = len(self._widths) or len(self._columns)
         return tuple(column.title for column in self._columns[shown:])
 
     def has_room_for(self, rows: Iterable[Sequence[str]]) -> bool:
-        """Tell whether every column can be shown, if not at its full width."""
-        _, least = self._needed_widths([[escape_controls(cell) for cell in row] for row in rows])
-        return _total(least) <= self._width
+        """Return whether all columns fit at their minimum widths."""
+        _, minima = self._needed_widths([[escape_controls(cell) for cell in row] for row in rows])
+        return _total(minima) <= self._width
 
     def lines(self, rows: Iterable[Sequence[str]]) -> str:
-        """Return the rows as lines; the first batch brings the headings and settles the widths."""
+        """Return the rows as lines; the first batch has the headings and sets the widths."""
         cleaned = [[escape_controls(cell) for cell in row] for row in rows]
         head: list[str] = []
         if not self._widths and cleaned:
@@ -68,13 +68,13 @@ class TextTable:
         return "".join(line + "\n" for line in [*head, *map(self._line, cleaned)])
 
     def _set_widths(self, rows: list[list[str]]) -> list[int]:
-        """Give each column what its cells need; narrow, then drop, what does not fit."""
-        widths, least = self._needed_widths(rows)
-        while len(least) > 1 and _total(least) > self._width:
-            least.pop()
-        widths = widths[: len(least)]
+        """Return the widths of the columns; narrow them, then drop the last ones, to fit."""
+        widths, minima = self._needed_widths(rows)
+        while len(minima) > 1 and _total(minima) > self._width:
+            minima.pop()
+        widths = widths[: len(minima)]
         while (excess := _total(widths) - self._width) > 0:
-            spare = [width - low for width, low in zip(widths, least, strict=True)]
+            spare = [width - minimum for width, minimum in zip(widths, minima, strict=True)]
             if not any(spare):
                 widths[0] = max(1, self._width)
                 break
@@ -83,19 +83,19 @@ class TextTable:
         return widths
 
     def _needed_widths(self, rows: list[list[str]]) -> tuple[list[int], list[int]]:
-        """Return the widths the columns' cells need, and the least they can do with."""
+        """Return the widths that the cells need, and the minimum widths."""
         columns = self._columns
         widths = [
             max(
                 cell_len(column.title),
-                min(column.max_width, max((cell_len(row[at]) for row in rows), default=0)),
+                min(column.max_width, max((cell_len(row[index]) for row in rows), default=0)),
             )
-            for at, column in enumerate(columns)
+            for index, column in enumerate(columns)
         ]
-        least = [
+        minima = [
             min(width, column.min_width) for width, column in zip(widths, columns, strict=True)
         ]
-        return widths, least
+        return widths, minima
 
     def _line(self, cells: Sequence[str]) -> str:
         fitted = (

@@ -1,4 +1,4 @@
-"""What ``--to`` names."""
+"""Targets named by ``--to`` or ``NEXHEALTH_PULL_TO``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["VARIABLE", "Destination", "destination", "holds_password", "is_set", "may_exist"]
 
 _Files: TypeAlias = Literal["jsonl", "parquet"]
-_Packing: TypeAlias = Literal["gzip", "zstd"]
+_Compression: TypeAlias = Literal["gzip", "zstd"]
 
 VARIABLE = "NEXHEALTH_PULL_TO"
 _DUCKDB = (".duckdb", ".ddb", ".db")
@@ -27,34 +27,36 @@ _FILES = (".jsonl", ".json", ".parquet", ".csv", ".gz", ".zst")
 
 @frozen(kw_only=True)
 class Destination:
-    """Where a bulk pull goes."""
+    """The target of a bulk pull."""
 
     target: Target = field(repr=False)
     label: str
-    """How it is called; without a user and a password."""
+    """Name of the target for messages, without user and password."""
     rejected: str
-    """Where it keeps the records that could not be read."""
+    """Name of the table or file of the rejected records."""
     path: Path | None = None
     """The file or directory; None for a server."""
 
     def is_missing(self) -> bool:
-        """Tell whether it is a file or directory that is not there yet."""
+        """Return whether it is a file or directory that does not exist."""
         return self.path is not None and not self.path.exists()
 
 
 def may_exist(to: str | None, *, databases: bool = True) -> bool:
-    """Tell whether something was copied to this place before, or may have been.
+    """Return whether the target exists.
 
-    Whether a database server holds anything is not looked up; ``databases`` is the answer then.
+    Args:
+        to: Value of ``--to``; None for the environment's target.
+        databases: The result for a database server, which is not asked.
     """
-    where = to or _configured()
-    if where.startswith(_POSTGRES):
+    name = to or _configured()
+    if name.startswith(_POSTGRES):
         return databases
-    return bool(where) and Path(where).exists()
+    return bool(name) and Path(name).exists()
 
 
 def is_set() -> bool:
-    """Tell whether the environment says where to pull to."""
+    """Return whether the environment names a target."""
     return bool(_configured())
 
 
@@ -66,32 +68,33 @@ def destination(
     to: str | None,
     *,
     kind: _Files | None,
-    compress: _Packing | None,
+    compress: _Compression | None,
     schema: str | None,
 ) -> Destination:
-    """Return the target that ``--to`` names.
+    """Return the target that ``--to`` or the environment names, without opening or creating it.
 
-    Nothing is opened or made yet. Raises `CliError` for what cannot be, and `UsageError` if an
-    extra is missing.
+    Raises:
+        CliError: The target or its options are invalid.
+        UsageError: An extra is missing.
     """
-    where = to or _configured()
-    if not where:
+    name = to or _configured()
+    if not name:
         raise CliError(
-            "Say where to: --to practice.duckdb, --to out/ or --to postgresql://user@host/database."
+            "Add a target: --to practice.duckdb, --to out/ or --to postgresql://user@host/database."
         )
-    is_database = where.startswith(_POSTGRES)
+    is_database = name.startswith(_POSTGRES)
     if schema is not None and not is_database:
         raise CliError("--schema belongs to PostgreSQL: leave it out.")
     if is_database:
         _check_file_options(kind, compress)
-        return _postgres(where, schema, typed=to is not None)
-    if "://" in where:
+        return _postgres(name, schema, on_command_line=to is not None)
+    if "://" in name:
         raise CliError("--to takes a DuckDB file, a directory or postgresql://user@host/database.")
-    path = Path(where)
+    path = Path(name)
     if path.suffix in _DUCKDB and not path.is_dir():
         _check_file_options(kind, compress)
         return _duckdb(path)
-    return _folder(where, path, kind, compress)
+    return _directory(name, path, kind, compress)
 
 
 def _duckdb(path: Path) -> Destination:
@@ -105,13 +108,13 @@ def _duckdb(path: Path) -> Destination:
     )
 
 
-def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
+def _postgres(url: str, schema: str | None, *, on_command_line: bool) -> Destination:
     from nexhealth_async.export import PostgresTarget
 
-    if typed and holds_password(url):
+    if on_command_line and holds_password(url):
         raise CliError(
-            "A password does not belong on the command line, where others can read it: put it in "
-            f"PGPASSWORD or a password file, or the whole address in {VARIABLE}."
+            "--to cannot contain a password, because other users can read command lines: put it in "
+            f"PGPASSWORD or a password file, or the whole URL in {VARIABLE}."
         )
     schema = schema or "public"
     target = PostgresTarget(url, schema=schema)
@@ -122,26 +125,26 @@ def _postgres(url: str, schema: str | None, *, typed: bool) -> Destination:
     )
 
 
-def _folder(
-    to: str,
+def _directory(
+    name: str,
     path: Path,
     kind: _Files | None,
-    compress: _Packing | None,
+    compress: _Compression | None,
 ) -> Destination:
-    is_named_so = to.endswith(("/", os.sep))
-    if path.suffix in _FILES and not is_named_so:
+    has_slash = name.endswith(("/", os.sep))
+    if path.suffix in _FILES and not has_slash:
         raise CliError(
-            f"--to takes a directory for files, such as {path.stem}/, since each list has its own."
+            f"--to takes a directory, such as {path.stem}/, in which each list has its own file."
         )
     if path.exists() and not path.is_dir():
         raise CliError(
             f"{path} is a file whose name does not end in {' or '.join(_DUCKDB)}: "
             "name a DuckDB file or a directory."
         )
-    if path.suffix and not path.exists() and not is_named_so:
+    if path.suffix and not path.exists() and not has_slash:
         raise CliError(
-            f"{path} could be a file of a kind there is not: name a DuckDB file "
-            f"({path.stem}.duckdb), or end the name of a directory in a slash."
+            f"The suffix of {path} is unknown: name a DuckDB file ({path.stem}.duckdb), or add a "
+            "slash to the name of a directory."
         )
     rejected = f"{path}/_rejected.jsonl"
     if kind is None and compress is None:
@@ -160,8 +163,8 @@ def _folder(
     return Destination(target=target, label=f"{path}/", rejected=rejected, path=path)
 
 
-def _existing_format(path: Path) -> tuple[_Files | None, _Packing | None]:
-    """Return in which form a directory holds a pull already, so that resuming need not say it."""
+def _existing_format(path: Path) -> tuple[_Files | None, _Compression | None]:
+    """Return the file format and compression of an existing pull, so that resuming keeps them."""
     from nexhealth_async.export import JsonLinesTarget
 
     match JsonLinesTarget.saved_format(path):
@@ -183,7 +186,7 @@ def _check_file_options(kind: str | None, compress: str | None) -> None:
 
 
 def holds_password(url: str) -> bool:
-    """Tell whether a password stands in an address: behind the user, or among the options."""
+    """Return whether a URL has a password, after the user or in the query."""
     try:
         parts = urlsplit(url)
         names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}

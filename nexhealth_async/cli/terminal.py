@@ -1,4 +1,4 @@
-"""The two ways to the user: data on stdout, everything else on stderr."""
+"""Output to the user: data on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 @cache
 def stdout_console() -> Console:
-    """Return the console of stdout; coloured on terminals only, and not under ``NO_COLOR``."""
+    """Return the console of stdout; coloured only on terminals, and not with ``NO_COLOR``."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, soft_wrap=True)
@@ -48,7 +48,7 @@ def stdout_console() -> Console:
 
 @cache
 def stderr() -> Console:
-    """Return the console of stderr; a terminal's lines are broken between words, others never."""
+    """Return the console of stderr, which wraps lines between words on terminals only."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, markup=False)
@@ -57,29 +57,29 @@ def stderr() -> Console:
 
 
 def help_console() -> Console:
-    """Return the console of ``--help``, whose asides can be read on light and on dark terminals."""
+    """Return the console of ``--help``, with colours for light and dark terminals."""
     from rich.console import Console
     from rich.theme import Theme
 
-    asides = ("cyclopts.default", "cyclopts.choices", "cyclopts.env_var")
-    return Console(theme=Theme(dict.fromkeys(asides, "dim")))
+    notes = ("cyclopts.default", "cyclopts.choices", "cyclopts.env_var")
+    return Console(theme=Theme(dict.fromkeys(notes, "dim")))
 
 
 def output_is_terminal() -> bool:
-    """Tell whether stdout is a terminal."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def is_coloured() -> bool:
-    """Tell whether stdout shows colours: a terminal that has them, without ``NO_COLOR``."""
+    """Return whether stdout is a terminal with colours, without ``NO_COLOR``."""
     console = stdout_console()
     return console.is_terminal and console.color_system is not None and not console.no_color
 
 
 def shell_quote(argument: str) -> str:
-    """Return a word of the command line as it may be said back: what may be a secret is left out.
+    """Return a command-line word for a message, without parts that may be a secret.
 
-    Keys and passwords get onto command lines by mistake, and what is said back into logs.
+    Users put keys and passwords on command lines by mistake, and messages end up in logs.
     """
     option, equals, _ = argument.partition("=")
     if option.startswith("--"):
@@ -90,18 +90,18 @@ def shell_quote(argument: str) -> str:
 
 
 def count_text(number: int, singular: str) -> str:
-    """Return a number with its singular: ``1 record``, ``1,024 records``."""
+    """Return a number with its noun: ``1 record``, ``1,024 records``."""
     return f"{number:,} {singular}{'' if number == 1 else 's'}"
 
 
 def write(text: str) -> None:
-    """Write text to stdout as it is, at once."""
+    """Write text to stdout unchanged, and flush it."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def print_message(text: str) -> None:
-    """Write sentences to stdout; a terminal's lines are broken between words, others never."""
+    """Write sentences to stdout; on a terminal, long lines are wrapped between words."""
     if output_is_terminal():
         width = stdout_console().width
         lines = (
@@ -115,41 +115,41 @@ def print_message(text: str) -> None:
 
 
 def print_line(text: str) -> None:
-    """Say something on stderr, beside the data."""
+    """Print a line to stderr."""
     stderr().print(text)
 
 
 def print_hidden_columns(columns: Sequence[str]) -> None:
-    """Say which columns a table had no room for; nothing if there are none."""
+    """Print the titles of columns that did not fit; nothing if there are none."""
     if columns:
         print_line(f"(no room for {', '.join(columns)})")
 
 
 def print_note(text: str) -> None:
-    """Say what the user should notice although nothing is wrong."""
+    """Print a note: something to notice that is not an error."""
     stderr().print(f"note: {text}", style="yellow")
 
 
 def print_error(text: str) -> None:
-    """Say in a sentence why the command ends."""
+    """Print the error that ends the command."""
     from rich.text import Text
 
     stderr().print(Text.assemble(("error:", "bold red"), " ", text))
 
 
 def escape_controls(text: str) -> str:
-    """Blank out control characters, which could otherwise give orders to the terminal."""
+    """Replace control characters, which could change the terminal's state, by spaces."""
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def flush() -> None:
-    """Write out what stdout still holds, so that a failure to do so is noticed."""
+    """Flush stdout, so that write errors are noticed."""
     sys.stdout.flush()
 
 
 def discard_output() -> None:
-    """Point stdout nowhere, so that the interpreter's last flush cannot fail."""
+    """Redirect stdout to the null device, so that the interpreter's last flush cannot fail."""
     with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

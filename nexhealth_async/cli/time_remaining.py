@@ -1,4 +1,4 @@
-"""How long a bulk pull still takes, judged by what of it is known."""
+"""Estimate of the remaining time of a bulk pull."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["PaceEstimator", "RemainingWork", "format_duration"]
 
 @frozen(kw_only=True)
 class RemainingWork:
-    """What is still to come."""
+    """The estimated remaining work of a bulk pull."""
 
     records: int
     is_certain: bool
-    """Whether something is known of every shard; if not, there is more to come than that."""
+    """Whether every shard has an estimate; if not, the numbers are lower bounds."""
     seconds: float | None
-    """At the pace so far; None before there is one."""
+    """Seconds at the rate so far; None while there is no rate."""
 
     def __str__(self) -> str:
-        """Say it, such as ``about 0:01:20 left``; nothing where there is little to go by."""
+        """Return text such as ``about 0:01:20 left``; empty if the estimate is too vague."""
         if self.seconds is None or (not self.is_certain and self.seconds < 1):
             return ""
         return f"{'about' if self.is_certain else 'at least'} {format_duration(self.seconds)} left"
@@ -34,10 +34,10 @@ class RemainingWork:
 
 @define
 class PaceEstimator:
-    """Learns from events how large the lists of a resource are.
+    """An estimator of the remaining records, fed by the events of a pull.
 
-    A shard that was not begun is taken to be as large as those of its resource were so far. Sweeps
-    bring next to nothing.
+    A shard that has not started is assumed to have as many records as the average shard of its
+    resource. Sweeps are assumed to be empty.
     """
 
     _waiting: Counter[str] = field(factory=Counter[str])
@@ -45,10 +45,10 @@ class PaceEstimator:
     _records: Counter[str] = field(factory=Counter[str])
 
     def record_event(self, event: Event) -> None:
-        """Learn from an event."""
+        """Update the sizes by an event."""
         match event:
             case PullStarted(shards=shards):
-                self._waiting = Counter(one.resource for one in shards if not one.sweep)
+                self._waiting = Counter(shard.resource for shard in shards if not shard.sweep)
             case ShardStarted(shard=shard) if not shard.sweep:
                 self._waiting[shard.resource] -= 1
             case ShardDone(shard=shard, records=records) if not shard.sweep:
@@ -57,39 +57,46 @@ class PaceEstimator:
             case _:
                 pass
 
-    def remaining(self, now: Snapshot) -> RemainingWork:
-        """Judge what is still to come."""
-        sure = True
+    def remaining(self, snapshot: Snapshot) -> RemainingWork:
+        """Estimate the remaining work."""
+        is_certain = True
         records = 0.0
-        for one in now.active:
-            size = one.total if one.total is not None else self._size(one.shard.resource, now)
-            sure = sure and size is not None
-            records += max(0.0, (size or 0.0) - one.read)
+        for shard in snapshot.active:
+            size: float | None = shard.total
+            if size is None:
+                size = self._mean_size(shard.shard.resource, snapshot)
+            is_certain = is_certain and size is not None
+            records += max(0.0, (size or 0.0) - shard.read)
         expected = sum(self._waiting.values())
-        waiting = min(expected, now.shards - now.done - now.failed - len(now.active))
-        ahead = 0.0
+        unstarted = snapshot.shards - snapshot.done - snapshot.failed - len(snapshot.active)
+        waiting = min(expected, unstarted)
+        waiting_records = 0.0
         for resource, number in self._waiting.items():
-            size = self._size(resource, now) if number > 0 else 0.0
-            sure = sure and (size is not None or not waiting)
-            ahead += number * (size or 0.0)
+            size = self._mean_size(resource, snapshot) if number > 0 else 0.0
+            is_certain = is_certain and (size is not None or not waiting)
+            waiting_records += number * (size or 0.0)
         if expected > 0:
-            # Shards that an earlier run has done wait for nothing; which they are is not told.
-            records += ahead * max(0, waiting) / expected
-        seconds = records / now.rate if now.rate > 0 else None
-        return RemainingWork(records=round(records), is_certain=sure, seconds=seconds)
+            # Some of the expected shards were done by an earlier run; the events do not say which.
+            records += waiting_records * max(0, waiting) / expected
+        seconds = records / snapshot.rate if snapshot.rate > 0 else None
+        return RemainingWork(records=round(records), is_certain=is_certain, seconds=seconds)
 
-    def _size(self, resource: str, now: Snapshot) -> float | None:
+    def _mean_size(self, resource: str, snapshot: Snapshot) -> float | None:
         if self._done[resource]:
             return self._records[resource] / self._done[resource]
-        totals = [one.total for one in _others(now, resource) if one.total is not None]
+        totals = [shard.total for shard in _active(snapshot, resource) if shard.total is not None]
         return sum(totals) / len(totals) if totals else None
 
 
-def _others(now: Snapshot, resource: str) -> list[ShardProgress]:
-    return [one for one in now.active if one.shard.resource == resource and not one.shard.sweep]
+def _active(snapshot: Snapshot, resource: str) -> list[ShardProgress]:
+    return [
+        shard
+        for shard in snapshot.active
+        if shard.shard.resource == resource and not shard.shard.sweep
+    ]
 
 
 def format_duration(seconds: float) -> str:
-    """Return a span of time as hours, minutes and seconds."""
+    """Return a duration as hours, minutes and seconds."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,4 +1,4 @@
-"""``nexhealth webhooks``: where a key's events are sent, as it is and as it should be."""
+"""``nexhealth webhooks``: list and set up webhook endpoints and subscriptions."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ _COLUMNS = (
 
 webhooks: App = App(
     name="webhooks",
-    help="See and set up where the events of practices are sent.",
+    help="List and set up the webhook endpoints of practices.",
     help_format="plaintext",
 )
 
 
 @webhooks.command(name="list")
 def list_endpoints(*, entry: ConnectionOptions = ANY_LOCATION) -> int:
-    """List the key's webhook endpoints and what each is subscribed to.
+    """List the key's webhook endpoints and their subscriptions.
 
-    Of an address only the host is shown, since the rest often holds a token.
-    The key is read from NEXHEALTH_API_KEY, or asked for.
+    Only the host of a URL is shown, because the rest often holds a token.
+    The key is read from NEXHEALTH_API_KEY, or prompted for.
     """
-    rows = run(_rows(entry, CliApiKey.for_entry(entry)))
+    rows = run(_read_rows(entry, CliApiKey.for_entry(entry)))
     if not rows:
         terminal.print_line("This key has no webhook endpoint.")
         return 0
@@ -65,89 +65,92 @@ def list_endpoints(*, entry: ConnectionOptions = ANY_LOCATION) -> int:
     return 0
 
 
-async def _rows(entry: ConnectionOptions, key: CliApiKey) -> list[list[str]]:
-    async with open_session(entry, key) as door:
-        practices = {one.id: one.subdomain or "" async for one in door.nex.institutions.walk()}
+async def _read_rows(entry: ConnectionOptions, key: CliApiKey) -> list[list[str]]:
+    async with open_session(entry, key) as session:
+        nex = session.nex
+        practices = {
+            institution.id: institution.subdomain or ""
+            async for institution in nex.institutions.walk()
+        }
         return [
             row
-            async for endpoint in door.nex.webhook_endpoints.walk()
-            for row in await _lines(door.nex, endpoint, practices)
+            async for endpoint in nex.webhook_endpoints.walk()
+            for row in await _read_subscriptions(nex, endpoint, practices)
         ]
 
 
-async def _lines(
+async def _read_subscriptions(
     nex: NexHealth, endpoint: WebhookEndpoint, practices: dict[int, str]
 ) -> list[list[str]]:
     host = urlsplit(endpoint.target_url or "").hostname or ""
-    head = [str(endpoint.id), host]
+    cells = [str(endpoint.id), host]
     async with aclosing(nex.webhook_endpoints.subscriptions.walk(endpoint.id)) as walk:
-        found = [
+        rows = [
             [
-                *head,
-                "on" if endpoint.active and one.active else "off",
-                practices.get(one.institution_id or 0, ""),
-                one.event or "",
+                *cells,
+                "on" if endpoint.active and subscription.active else "off",
+                practices.get(subscription.institution_id or 0, ""),
+                subscription.event or "",
             ]
-            async for one in walk
+            async for subscription in walk
         ]
-    return found or [[*head, "on" if endpoint.active else "off", "", "(no events)"]]
+    return rows or [[*cells, "on" if endpoint.active else "off", "", "(no events)"]]
 
 
 @webhooks.command
 def ensure(
     target_url: Annotated[
-        str, Parameter(help="Where the events are to be sent: an https:// address of yours.")
+        str, Parameter(help="URL that receives the events: an https:// address of yours.")
     ],
     /,
     *,
     event: Annotated[
         list[str],
-        Parameter(negative="", help="An event, as appointment_insertion; give it for each."),
+        Parameter(negative="", help="Event, such as appointment_insertion; repeat it for several."),
     ],
     subdomain: Annotated[
         list[str] | None,
         Parameter(
             name=("--practice", "--subdomain"),
             negative="",
-            help="A practice; give it for each. All the key sees if left out.",
+            help="Practice; repeat it for several. Default: all that the key sees.",
         ),
     ] = None,
     secret_file: Annotated[
         Path | None,
-        Parameter(help="Where to write the signing secret, if the endpoint has to be made."),
+        Parameter(help="File for the signing secret; required if the endpoint is created."),
     ] = None,
     prune: Annotated[
         bool,
         Parameter(
             negative="",
             show_default=False,
-            help="Remove what these practices have beyond these events.",
+            help="Remove other subscriptions of these practices at this endpoint.",
         ),
     ] = False,
     renew_before: Annotated[
         datetime | None,
         Parameter(
-            help="Make anew what was made before this moment, given with its zone: to move to "
-            "another --api-version, which subscriptions keep."
+            help="Renew subscriptions created before this time (with zone), such as to move them "
+            "to another --api-version."
         ),
     ] = None,
     dry_run: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Change nothing; say what would be.")
+        bool, Parameter(negative="", show_default=False, help="Only print the changes.")
     ] = False,
     entry: ConnectionOptions = ANY_LOCATION,
 ) -> int:
-    """Have an address get these events of these practices.
+    """Subscribe a URL to events of practices.
 
-    What is there already stays, what is missing is made, and an endpoint that
-    was switched off is revived; doing it again changes nothing. The secret
-    that signs deliveries is never printed. The key is read from
-    NEXHEALTH_API_KEY, or asked for.
+    The command creates a missing endpoint and missing subscriptions, and activates
+    an inactive endpoint. It is idempotent. The secret that signs deliveries is
+    never printed. The key is read from NEXHEALTH_API_KEY, or prompted for.
     """
-    if not _is_address(target_url):
-        raise CliError("The address of the endpoint must begin with https:// and name a host.")
+    if not _is_url(target_url):
+        raise CliError("The URL of the endpoint must begin with https:// and name a host.")
     for name in event:
         _check_event(name)
-    wanted = _EnsureCommand(
+    command = _EnsureCommand(
         target_url=target_url,
         events=event,
         subdomains=subdomain,
@@ -155,14 +158,14 @@ def ensure(
         prune=prune,
     )
     key = CliApiKey.for_entry(entry)
-    done = run(_ensure(entry, key, wanted, None if dry_run else secret_file, dry_run=dry_run))
-    terminal.print_message("".join(line + "\n" for line in _report(done, secret_file)))
+    result = run(_ensure(entry, key, command, None if dry_run else secret_file, dry_run=dry_run))
+    terminal.print_message("".join(line + "\n" for line in _report(result, secret_file)))
     return 0
 
 
 @frozen(kw_only=True)
 class _EnsureCommand:
-    """What the command was asked for."""
+    """Arguments of ``ensure``."""
 
     target_url: str = field(repr=False)
     events: Sequence[str]
@@ -172,7 +175,9 @@ class _EnsureCommand:
 
     async def run(self, nex: NexHealth, *, dry_run: bool) -> WebhookSyncResult:
         practices = self.subdomains or [
-            one.subdomain async for one in nex.institutions.walk() if one.subdomain
+            institution.subdomain
+            async for institution in nex.institutions.walk()
+            if institution.subdomain
         ]
         return await nex.webhooks.ensure(
             self.target_url,
@@ -192,27 +197,27 @@ async def _ensure(
     *,
     dry_run: bool,
 ) -> WebhookSyncResult:
-    async with open_session(entry, key) as door:
-        told = await command.run(door.nex, dry_run=True)
+    async with open_session(entry, key) as session:
+        plan = await command.run(session.nex, dry_run=True)
         if dry_run:
-            return told
-        if not told.created:
-            return await command.run(door.nex, dry_run=False)
+            return plan
+        if not plan.created:
+            return await command.run(session.nex, dry_run=False)
         if secret_file is None:
             raise CliError(
-                "The endpoint has to be made, and its secret may not be shown again; "
-                "say with --secret-file where to write it."
+                "The endpoint would be created, and the API may not show its secret again: "
+                "add --secret-file to store it."
             )
         _check_new_file(secret_file)
-        # The file is opened first: a secret that cannot be written down would be lost.
-        with open_writer(secret_file) as pen:
-            done = await command.run(door.nex, dry_run=False)
-            secret = done.endpoint and done.endpoint.secret_key
-            await pen.write(f"{secret or ''}\n".encode())
-            return done
+        # The file is opened first, because a secret that cannot be written would be lost.
+        with open_writer(secret_file) as writer:
+            result = await command.run(session.nex, dry_run=False)
+            secret = result.endpoint and result.endpoint.secret_key
+            await writer.write(f"{secret or ''}\n".encode())
+            return result
 
 
-def _is_address(text: str) -> bool:
+def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -223,51 +228,53 @@ def _is_address(text: str) -> bool:
 def _check_new_file(secret_file: Path) -> None:
     if secret_file.exists():
         raise CliError(
-            f"The endpoint has to be made, and {secret_file} exists already: a secret is not "
-            "written over; move that file away, or name another."
+            f"The endpoint would be created, but {secret_file} exists and may hold another secret: "
+            "move that file, or name another."
         )
 
 
 def _check_event(name: str) -> None:
-    """Raise `CliError` for an unknown event, and suggest the one that was likely meant."""
+    """Raise `CliError` for an unknown event, and suggest the nearest one."""
     from difflib import get_close_matches
 
     from nexhealth_async.webhooks import EVENTS
 
     known = sorted({event for events in EVENTS.values() for event in events})
     if name not in known:
-        near = get_close_matches(name, known, 1, 0.5)
-        meant = f"did you mean {near[0]}?" if near else f"these there are: {', '.join(known)}."
-        raise CliError(f"{terminal.shell_quote(name)}: there is no such event; {meant}")
+        matches = get_close_matches(name, known, 1, 0.5)
+        hint = f"did you mean {matches[0]}?" if matches else f"events: {', '.join(known)}."
+        raise CliError(f"{terminal.shell_quote(name)}: there is no such event; {hint}")
 
 
-def _report(done: WebhookSyncResult, secret_file: Path | None) -> Iterator[str]:
-    if done.dry_run:
-        yield "Nothing was changed; this is what would be done:"
-    if done.dry_run and done.created:
-        yield "Endpoint to be made"
-    elif done.created:
-        yield "Endpoint made" if done.endpoint is None else f"Endpoint {done.endpoint.id} made"
+def _report(result: WebhookSyncResult, secret_file: Path | None) -> Iterator[str]:
+    if result.dry_run:
+        yield "Dry run; nothing was changed. Changes to make:"
+    endpoint = result.endpoint
+    if result.dry_run and result.created:
+        yield "Endpoint to be created"
+    elif result.created:
+        yield "Endpoint created" if endpoint is None else f"Endpoint {endpoint.id} created"
         if secret_file is not None:
             yield f"Its signing secret is in {secret_file}"
-    elif done.endpoint is not None:
-        state = "is there"
-        if done.reactivated:
-            state = "is switched off" if done.dry_run else "was switched off and is on again"
-        yield f"Endpoint {done.endpoint.id} {state}"
-    due = "to be " if done.dry_run else ""
-    yield from _events(f"{due}subscribed", done.created_subscriptions)
-    yield from _events(f"{due}made anew", done.renewed)
-    yield from _events(f"{due}switched on", done.activated)
-    yield from _events(f"{due}removed", done.removed)
-    yield from _events("there twice; --prune removes one", () if done.removed else done.duplicated)
-    if not done.changed:
-        number = len(done.unchanged)
-        every = "The subscription is" if number == 1 else f"All {number} subscriptions are"
-        yield f"{every} there"
+    elif endpoint is not None:
+        state = "exists"
+        if result.reactivated:
+            state = "to be activated" if result.dry_run else "activated"
+        yield f"Endpoint {endpoint.id} {state}"
+    prefix = "to be " if result.dry_run else ""
+    yield from _subscription_lines(f"{prefix}subscribed", result.created_subscriptions)
+    yield from _subscription_lines(f"{prefix}renewed", result.renewed)
+    yield from _subscription_lines(f"{prefix}activated", result.activated)
+    yield from _subscription_lines(f"{prefix}removed", result.removed)
+    duplicated = () if result.removed else result.duplicated
+    yield from _subscription_lines("duplicated; --prune removes one", duplicated)
+    if not result.changed:
+        number = len(result.unchanged)
+        subject = "The subscription exists" if number == 1 else f"All {number} subscriptions exist"
+        yield f"{subject} already"
 
 
-def _events(label: str, events: Sequence[SubscriptionKey]) -> Iterator[str]:
-    for one in events:
-        practice = "" if one.practice is None else f" of {terminal.escape_controls(one.practice)}"
-        yield f"{terminal.escape_controls(one.event)}{practice}: {label}"
+def _subscription_lines(label: str, subscriptions: Sequence[SubscriptionKey]) -> Iterator[str]:
+    for key in subscriptions:
+        practice = "" if key.practice is None else f" of {terminal.escape_controls(key.practice)}"
+        yield f"{terminal.escape_controls(key.event)}{practice}: {label}"

@@ -134,7 +134,7 @@ async def test_another_server_gives_a_clear_error(sandbox: Sandbox) -> None:
 async def test_an_invalid_url_gives_a_clear_error(url: str) -> None:
     ran = await nexhealth("check", NEXHEALTH_API_KEY="k", NEXHEALTH_BASE_URL=url)
     assert ran.status == 2
-    assert ran.err.startswith("error: NEXHEALTH_BASE_URL must be an address that begins with https")
+    assert ran.err.startswith("error: NEXHEALTH_BASE_URL must be a URL that begins with https")
     assert "example.com" not in ran.err
 
 

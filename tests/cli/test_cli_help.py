@@ -98,10 +98,10 @@ def test_the_examples_of_a_fleet_need_no_environment(
     [
         (("pul",), 'Unknown command "pul". Did you mean "pull"?'),
         (("pull", "patients", "--limt", "3"), "Unknown option: --limt. Did you mean --limit?"),
-        (("endpoints", "foo"), "Nothing is known of foo here"),
+        (("endpoints", "foo"), "Unexpected arguments: foo"),
         (("pull", "petients", "--sandbox"), "did you mean patients?"),
-        (("endpoints", "", " ", "foo"), "foo here; see --help."),
-        (("pull", "patients", "--version", "v3"), "--api-version names the version of the API."),
+        (("endpoints", "", " ", "foo"), "foo; see --help."),
+        (("pull", "patients", "--version", "v3"), "--api-version sets the API version."),
     ],
 )
 async def test_a_usage_error_is_one_sentence_with_advice(line: tuple[str, ...], said: str) -> None:

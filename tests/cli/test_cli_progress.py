@@ -161,10 +161,8 @@ def test_failures_are_printed_at_once_but_not_thousands_of_them() -> None:
     for shard_ in every:
         progress.record_event(ShardFailed(shard=shard_, records=0, error=refusal()))
     assert len(said) == 21
-    assert said[0].startswith(
-        "0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients"
-    )
-    assert said[-1] == "0:00:10 further failures are counted only"
+    assert said[0].startswith("0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients")
+    assert said[-1] == "0:00:10 further failures are counted but not shown"
 
 
 def test_a_pull_is_active_from_its_first_event_to_its_last() -> None:
@@ -260,7 +258,7 @@ def test_failures_are_named_with_advice_once_for_each_kind() -> None:
     assert text.count("patients/demo/") == 50
     assert "  and 30 more\n" in text
     assert text.count(advice(refusal())) == 1
-    assert "1 shard behind them could not be begun" in text
+    assert "1 shard depending on them could not be started" in text
     assert text.endswith("--resume reads only these again.")
     done = Report(shards=(reported(shard(1)),), stats=Stats(), seconds=1.0)
     assert failures_text(done) == ""
@@ -307,14 +305,14 @@ def test_ctrl_c_restores_the_terminal(tmp_path: Path) -> None:
         before = termios.tcgetattr(terminal._fd)
         terminal.see(b" of 1,500")
         terminal.type(b"\x03")
-        terminal.see(b"--resume goes on.")
+        terminal.see(b"command to continue.")
         assert termios.tcgetattr(terminal._fd) == before
         assert terminal.end() == 130
     last = [terminal.shown.rfind(code) for code in (b"\x1b[?25l", b"\x1b[?25h")]
     assert last == sorted(last)  # the cursor was hidden, then shown again
     assert last[0] >= 0
     assert b"Traceback" not in terminal.shown, terminal.shown.decode(errors="replace")
-    assert terminal.shown.rstrip().endswith(b"the same command with --resume goes on.")
+    assert terminal.shown.rstrip().endswith(b"add --resume to the command to continue.")
 
 
 @on_a_terminal

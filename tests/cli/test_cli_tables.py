@@ -87,7 +87,7 @@ def test_a_summary_too_wide_for_a_table_is_shown_as_text(
         "all: 2 shards, 12,346 records, 43 pages, 3 duplicates, 1 deleted",
         "12,346 records in 2.0 s (6,173/s), API version v2, in x.duckdb",
         "44 requests",
-        "duplicates: came again, from another list or in a /sweep, and stand in the target once.",
+        "duplicates: records read more than once, from another list or a /sweep, and stored once.",
     ]
 
 

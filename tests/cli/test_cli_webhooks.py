@@ -43,7 +43,7 @@ async def test_ensure_creates_missing_webhooks_and_hides_the_secret(
     assert again.status == 0
     assert again.out.decode().count(": subscribed") == 2
     same = await nexhealth(*ENSURE, sandbox=two)
-    assert same.out.decode().splitlines()[-1] == "All 2 subscriptions are there"
+    assert same.out.decode().splitlines()[-1] == "All 2 subscriptions exist already"
     assert len(kept(two)) == 4
 
     listing = await nexhealth("webhooks", "list", sandbox=two)
@@ -73,8 +73,8 @@ async def test_a_dry_run_changes_nothing(two: Sandbox) -> None:
     ran = await nexhealth(*ENSURE, "--subdomain", "sandbox-dental", "--dry-run", sandbox=two)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.decode().splitlines() == [
-        "Nothing was changed; this is what would be done:",
-        "Endpoint to be made",
+        "Dry run; nothing was changed. Changes to make:",
+        "Endpoint to be created",
         "appointment_insertion of sandbox-dental: to be subscribed",
     ]
     assert not two.world.webhook_endpoints
@@ -138,6 +138,6 @@ async def test_a_move_to_another_version_is_reported(two: Sandbox, tmp_path: Pat
         *ENSURE, "--api-version", "v3", "--renew-before", "2100-01-01T00:00:00Z", sandbox=two
     )
     assert ran.status == 0
-    assert ran.out.decode().count(": made anew") == 2
+    assert ran.out.decode().count(": renewed") == 2
     assert {row["version"] for row in two.world.webhook_subscriptions} == {"v3"}
     assert len(kept(two)) == 2

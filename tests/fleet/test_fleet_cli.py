@@ -58,7 +58,7 @@ async def test_a_pull_is_begun_processed_and_reported_by_separate_processes(
         status, text, stderr = await _run(fleet, "status", pull.strip(), *queue)
         assert status == 0, stderr
         assert f"pull {pull.strip()}" in text
-        assert "under way" in text
+        assert "in progress" in text
         fleet.sandbox.latency = 0.3
         worker = await _start(fleet, "work", *queue, "--grace", "0", "--takeover", "2")
         while not (await fleet.status()).of("reading"):
@@ -80,7 +80,7 @@ async def test_a_pull_is_begun_processed_and_reported_by_separate_processes(
         assert "dead: " not in text
         status, _, stderr = await _run(fleet, "pull", "--resume", *queue)
         assert status == 0
-        assert "Nothing is left" in stderr
+        assert "There is nothing to resume" in stderr
 
 
 async def test_an_abandoned_shard_is_named_and_gives_status_3(
@@ -92,12 +92,12 @@ async def test_an_abandoned_shard_is_named_and_gives_status_3(
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
         worker = await _run(fleet, "work", *queue, "--tries", "1", "--until-empty")
         assert worker[0] == 0, worker
-        said = "4 parts, 10 records, 1 failure (`nexhealth fleet status` tells why)"
+        said = "4 shards, 10 records, 1 failure (see `nexhealth fleet status`)"
         assert worker[2] == f"{said}; the queue is empty\n"
         status, text, stderr = await _run(fleet, "status", *queue)
         assert status == 3, stderr
-        assert "over, with parts given up" in text
-        assert "  dead: procedures/sandbox-dental/-, 1 tries: Forbidden" in text
+        assert "ended with dead shards" in text
+        assert "  dead: procedures/sandbox-dental/-, 1 tries: PermissionDeniedError" in text
         assert "--resume" in text
 
 
@@ -108,8 +108,8 @@ async def test_an_unfinished_pull_is_kept_by_default(database: str, redis_url: s
         status, out, stderr = await _run(fleet, "pull", "patients", *queue)
         assert (status, out) == (2, "")
         assert "a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done" in stderr
-        assert "after --resume if that finds nothing of it" in stderr
-        assert stderr.endswith("or give it up with --replace\n")
+        assert "--resume` first if its queue is empty" in stderr
+        assert stderr.endswith("or discard it with --replace\n")
         status, out, stderr = await _run(fleet, "pull", "patients", *queue, "--replace")
         assert (status, out.strip()) == (0, (await fleet.status()).pull), stderr
 
@@ -119,7 +119,7 @@ async def test_a_status_without_redis_omits_the_queue(database: str, redis_url: 
         assert (await _run(fleet, "pull", *_LISTS, "--queue", fleet.name))[0] == 0
         status, text, stderr = await _run(fleet, "status", NEXHEALTH_REDIS="")
         assert status == 0, stderr
-        assert "under way" in text
+        assert "in progress" in text
         assert "dead" not in text.splitlines()[0]
         assert "without --redis or NEXHEALTH_REDIS" in stderr
         status, text, stderr = await _run(fleet, "status", "--queue", f"{fleet.name}-other")
@@ -143,21 +143,33 @@ async def test_a_narrow_terminal_shows_failures_and_names_what_it_omits(
 @pytest.mark.parametrize(
     ("words", "more", "says"),
     [
-        (("pull", "patients"), {"NEXHEALTH_PULL_TO": "out/"}, "files belong to one"),
-        (("work",), {"NEXHEALTH_PULL_TO": "x.duckdb"}, "DuckDB's too"),
-        (("work",), {"NEXHEALTH_REDIS": ""}, "Say where the queue is"),
+        (("pull", "patients"), {"NEXHEALTH_PULL_TO": "out/"}, "cannot share files"),
+        (("work",), {"NEXHEALTH_PULL_TO": "x.duckdb"}, "or a DuckDB file"),
+        (("work",), {"NEXHEALTH_REDIS": ""}, "No queue is configured"),
         (("work",), {"NEXHEALTH_REDIS": "http://x"}, "no address of a Redis"),
         (("work",), {"NEXHEALTH_REDIS": "redis:6379"}, "no address of a Redis"),
         (("work",), {"NEXHEALTH_REDIS": "redis://u:12?geheim@h/0"}, "no address of a Redis"),
-        (("work", "--redis", "redis://me:geheim@x"), {}, "does not belong on the command line"),
-        (("work", "--redis", "redis://x/0?password=geheim"), {}, "not belong on the command line"),
-        (("work", "--redis", "redis://x/0?db=1&pass%77ord=geheim"), {}, "not belong on the"),
-        (("status", "--redis", "unix:///x.sock?password=geheim"), {}, "not belong on the"),
-        (("pull", "patients", "--redis", "rediss://x?ssl_password=geheim"), {}, "not belong on"),
+        (("work", "--redis", "redis://me:geheim@x"), {}, "--redis cannot contain a password"),
+        (
+            ("work", "--redis", "redis://x/0?password=geheim"),
+            {},
+            "--redis cannot contain a password",
+        ),
+        (
+            ("work", "--redis", "redis://x/0?db=1&pass%77ord=geheim"),
+            {},
+            "cannot contain a password",
+        ),
+        (("status", "--redis", "unix:///x.sock?password=geheim"), {}, "cannot contain a password"),
+        (
+            ("pull", "patients", "--redis", "rediss://x?ssl_password=geheim"),
+            {},
+            "cannot contain a password",
+        ),
         (("work", "--redis", "redis://me:geheim@[x"), {}, "no address of a Redis"),
-        (("work", "--sandbox"), {}, "a server that stays"),
-        (("pull", "patients", "--resume"), {}, "leave out the rest"),
-        (("pull", "--replace", "--resume"), {}, "leave out the rest"),
+        (("work", "--sandbox"), {}, "--sandbox ends with this command"),
+        (("pull", "patients", "--resume"), {}, "--resume continues the last pull"),
+        (("pull", "--replace", "--resume"), {}, "--resume continues the last pull"),
         (("status",), {"NEXHEALTH_PULL_TO": "postgres://"}, "no address of a PostgreSQL"),
         (("status",), {"NEXHEALTH_PULL_TO": "postgres://h:5931abc/x"}, "no address of a"),
         (("pull", "nothing"), {}, "These can be pulled"),

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from nexhealth_async import NexHealthError, to_builtins, to_json
-from nexhealth_async.cli.list_pull import _json_lines, _rows
+from nexhealth_async.cli.list_pull import _json_lines, _table_rows
 from nexhealth_async.cli.table_columns import RESOURCE_TABLES
 from nexhealth_async.cli.tables import TextTable
 from nexhealth_async.codec import Codec
@@ -157,7 +157,7 @@ def record_on_a_terminal(data: bytes) -> None:
     except (ValueError, RecursionError):
         return
     table = TextTable(kind.columns, width=100, colour=False)
-    shown = _rows(table, kind, split).decode()
+    shown = _table_rows(table, kind, split).decode()
     if any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in shown.replace("\n", "")):
         raise Finding("a table gives the terminal orders")
     if split and shown.count("\n") != len(split) + 2:

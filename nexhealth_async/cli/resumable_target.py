@@ -1,4 +1,4 @@
-"""What a command line says of a target before it is copied to: what there is to resume, if any."""
+"""A target that reports a missing or discarded pull to the user of the command line."""
 
 from __future__ import annotations
 
@@ -27,27 +27,34 @@ if TYPE_CHECKING:
     )
     from nexhealth_async.bulk.target_support import Reader
 
-__all__ = ["RejectsFile", "nothing_to_resume"]
+__all__ = ["ResumableTarget", "nothing_to_resume"]
 
 
 def nothing_to_resume(where: str, *, complete: bool = False) -> CliError:
-    """Make the error for a place where no pull was left unfinished."""
+    """Return the error for a target without an unfinished pull."""
     if complete:
-        return CliError(f"The pull in {where} is complete: nothing is left to resume.")
+        return CliError(f"The pull in {where} is complete: there is nothing to resume.")
     return CliError(
-        f"There is no pull to resume in {where}: check --to, or name lists to begin one."
+        f"There is no pull to resume in {where}: check --to, or name lists to start one."
     )
 
 
-class RejectsFile:
-    """A target as the command line uses it: it refuses to resume what cannot be resumed."""
+class ResumableTarget:
+    """A wrapper of a target that rejects resuming without an unfinished pull.
+
+    It has the optional methods that the target has.
+
+    Args:
+        target: The target.
+        only_resume: Name of the target if the command only resumes a pull, else None.
+    """
 
     read_page: Reader
-    """There only if the target has it."""
+    """Set only if the target has it."""
     rejected: Callable[[], Awaitable[Sequence[RejectedEntry]]]
-    """There only if the target has it."""
+    """Set only if the target has it."""
     forget_rejected: Callable[[Sequence[RejectedEntry]], Awaitable[None]]
-    """There only if the target has it."""
+    """Set only if the target has it."""
 
     def __init__(self, target: Target, *, only_resume: str | None = None) -> None:
         self.merges: bool = target.merges
@@ -68,17 +75,17 @@ class RejectsFile:
         await self._target.aclose()
 
     async def load(self) -> Progress | None:
-        """Return the last pull; raises `CliError` if there is none to be resumed."""
-        return await self._resumable(await self._target.load())
+        """Return the last pull; raise `CliError` if the command needs one to resume."""
+        return await self._check_resumable(await self._target.load())
 
-    async def _resumable(self, progress: Progress | None) -> Progress | None:
-        over = progress is None or (is_over(progress) and not await self._reads_again())
-        if self._only_resume is not None and over:
+    async def _check_resumable(self, progress: Progress | None) -> Progress | None:
+        has_ended = progress is None or (is_over(progress) and not await self._retries_rejected())
+        if self._only_resume is not None and has_ended:
             raise nothing_to_resume(self._only_resume, complete=progress is not None)
         return progress
 
-    async def _reads_again(self) -> bool:
-        """Whether a complete pull is resumed for the sake of records that could not be read."""
+    async def _retries_rejected(self) -> bool:
+        """Return whether resuming a complete pull reads rejected records again."""
         target = self._target
         return (
             not target.merges
@@ -87,64 +94,64 @@ class RejectsFile:
         )
 
     async def inspect(self) -> Progress | None:
-        """Return the last pull, and change nothing; raises `CliError` as `load` does."""
-        inner = self._target
-        return await self._resumable(
-            await (inner.inspect() if isinstance(inner, OriginStore) else inner.load())
+        """Return the last pull without changes; raise `CliError` as `load` does."""
+        target = self._target
+        return await self._check_resumable(
+            await (target.inspect() if isinstance(target, OriginStore) else target.load())
         )
 
     async def holds_records(self) -> bool:
-        """Tell whether there are records."""
-        inner = self._target
-        return isinstance(inner, OriginStore) and await inner.holds_records()
+        """Return whether the target holds records."""
+        target = self._target
+        return isinstance(target, OriginStore) and await target.holds_records()
 
     async def save_origin(self, origin: Origin) -> None:
-        """Keep another origin with the last pull."""
+        """Store another origin with the last pull."""
         if isinstance(self._target, OriginStore):
             await self._target.save_origin(origin)
 
     async def begin_replacing(self, progress: Progress) -> None:
-        """Delete all records and begin a new pull."""
+        """Delete all records and start a new pull."""
         if isinstance(self._target, OriginStore):
             await self._target.begin_replacing(progress)
 
     async def groups(self) -> Mapping[Group, GroupState]:
-        """Return what is known of each resource of each practice."""
+        """Return the state of each resource of each practice."""
         return await self._target.groups()
 
     async def begin(self, progress: Progress) -> None:
-        """Keep the plan of a new pull; say so if that gives up an unfinished one."""
-        before = await self._check_started() if self.merges else None
+        """Store the plan of a new pull; print a note if that discards an unfinished one."""
+        previous = await self._load_previous() if self.merges else None
         await self._target.begin(progress)
-        if before is not None and not is_over(before):
-            lists = ", ".join(dict.fromkeys(shard.resource for shard in before.shards))
-            print_note(f"an unfinished pull ({lists}) was there and cannot be resumed any more")
+        if previous is not None and not is_over(previous):
+            lists = ", ".join(dict.fromkeys(shard.resource for shard in previous.shards))
+            print_note(f"the previous pull ({lists}) was unfinished and cannot be resumed any more")
 
-    async def _check_started(self) -> Progress | None:
-        with suppress(UsageError):  # a plan of another release, of which nothing is left now
+    async def _load_previous(self) -> Progress | None:
+        with suppress(UsageError):  # the plan of another release cannot be read
             return await self._target.load()
         return None
 
     async def rewind(self, shard: Shard, state: ShardState | None) -> None:
-        """Cut a shard back to its checkpoint."""
+        """Truncate a shard to its checkpoint."""
         await self._target.rewind(shard, state)
 
     async def known(self, group: Group) -> Iterable[int | str]:
-        """Return the ids this pull has kept of a group."""
+        """Return the ids that this pull has stored of a group."""
         return await self._target.known(group)
 
     async def write(self, batch: Batch, state: ShardState) -> None:
-        """Keep a batch, and how far its shard has come."""
+        """Store a batch and its shard's checkpoint."""
         await self._target.write(batch, state)
 
     async def settle(self, shard: Shard, state: ShardState) -> None:
-        """Keep that a shard is done or has failed."""
+        """Store that a shard is done or has failed."""
         await self._target.settle(shard, state)
 
     async def complete(self, group: Group, *, watermark: datetime, whole: bool) -> int:
-        """Keep that a group is complete."""
+        """Store that a group is complete."""
         return await self._target.complete(group, watermark=watermark, whole=whole)
 
     async def finish(self) -> None:
-        """Keep that the pull has ended."""
+        """Store that the pull has ended."""
         await self._target.finish()

@@ -11,7 +11,7 @@ from attrs import evolve
 from nexhealth_async.bulk import Progress, RejectedStore, Shard, ShardState
 from nexhealth_async.bulk.target_protocol import PageReader
 from nexhealth_async.cli.exit_status import CliError
-from nexhealth_async.cli.rejects_file import RejectsFile
+from nexhealth_async.cli.resumable_target import ResumableTarget
 from nexhealth_async.export.duckdb import DuckDBTarget
 from tests.bulk.memory_target import RecordingTarget
 
@@ -29,23 +29,23 @@ PLAN = Progress(
 
 async def test_only_resuming_requires_an_unfinished_pull() -> None:
     book = RecordingTarget(merges=True)
-    aside = RejectsFile(book, only_resume="x.duckdb")
-    await aside.open()
+    target = ResumableTarget(book, only_resume="x.duckdb")
+    await target.open()
     with pytest.raises(CliError, match="no pull to resume"):
-        await aside.load()
+        await target.load()
     book.progress = PLAN
-    assert await aside.load() == PLAN
+    assert await target.load() == PLAN
     failed = {shard.name: ShardState(status="done") for shard in PLAN.shards}
     failed[TWO.name] = ShardState(status="failed")
     book.progress = evolve(PLAN, states=failed, finished=True)
-    assert await aside.load() == book.progress
+    assert await target.load() == book.progress
     failed[TWO.name] = ShardState(status="done")
     with pytest.raises(CliError):
-        await aside.load()
+        await target.load()
 
 
 def test_capabilities_of_a_target_are_kept_by_its_wrapper(tmp_path: Path) -> None:
-    able = RejectsFile(DuckDBTarget(tmp_path / "a.duckdb"))
-    assert isinstance(able, PageReader)
-    assert isinstance(able, RejectedStore)
-    assert not isinstance(RejectsFile(RecordingTarget(merges=True)), PageReader | RejectedStore)
+    wrapped = ResumableTarget(DuckDBTarget(tmp_path / "a.duckdb"))
+    assert isinstance(wrapped, PageReader)
+    assert isinstance(wrapped, RejectedStore)
+    assert not isinstance(ResumableTarget(RecordingTarget(merges=True)), PageReader | RejectedStore)
