@@ -256,7 +256,7 @@ class OutcomeUnknownError(NexHealthError):
 
     The server may also carry it out later: what is not there now may be there in a minute.
     ``unsettled_until`` is until when to reckon with that, in UTC; it follows from the assumption
-    `RetryPolicy.late_commit`. It is None where the server said that the write was accepted.
+    `RetryPolicy.late_commit_window`. It is None where the server said that the write was accepted.
     """
 
     def __init__(

@@ -31,8 +31,8 @@ class Attempt:
     """One sending of a request, as hooks see it before it leaves.
 
     It holds no identifier of a record, no query, no header and no body. Each attempt is one object,
-    the same in `Hook.before` and in `Outcome.attempt`, and equal to no other, so that it may be the
-    key of a dictionary.
+    the same in `Hook.before` and in `AttemptOutcome.attempt`, and equal to no other, so that it may
+    be the key of a dictionary.
     """
 
     operation: str

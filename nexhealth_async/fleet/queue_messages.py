@@ -51,7 +51,7 @@ class _ShardTaskDocument(msgspec.Struct):
 
 
 def task_from_json(text: str | bytes) -> ShardTask:
-    """Read what `Order.to_json` wrote; `UsageError` for anything else."""
+    """Read what `ShardTask.to_json` wrote; `UsageError` for anything else."""
     try:
         found = msgspec.json.decode(text, type=_ShardTaskDocument)
     except (msgspec.MsgspecError, UnicodeError):
@@ -62,7 +62,7 @@ def task_from_json(text: str | bytes) -> ShardTask:
 def shard_tasks(progress: Progress) -> tuple[ShardTask, ...]:
     """Return what has to be queued of a pull: the shards that are not done and need not wait.
 
-    Sweeps wait for the other shards of their group; see `Order.following`.
+    Sweeps wait for the other shards of their group; see `ShardTask.following`.
     """
     if progress.finished:
         return ()

@@ -40,13 +40,14 @@ async def run_shard(
 ) -> ShardOutcome:
     """Read one shard of a pull into the target, from where it was left, and tell what follows.
 
-    ``shard`` is its name, as `Order.shard`. What it is, and how it is read, the target knows from
-    when the pull was planned; ``reading`` says otherwise, and must not come from the queue.
+    ``shard`` is its name, as `ShardTask.shard`. What it is, and how it is read, the target knows
+    from when the pull was planned; ``reading`` says otherwise, and must not come from the queue.
 
     It may be run again at any time, here or elsewhere: what is done stays done. ``owner`` is this
     worker's name; where another one has the shard, ``alive`` is asked whether that one is still at
     it, and without ``alive`` the shard is taken from it. Afterwards the queue has to be given what
-    `Order.following` says. An outcome that is failed, busy or overtaken is to be tried again later.
+    `ShardTask.following` says. An outcome that is failed, busy or overtaken is to be tried again
+    later.
 
     Raises `UsageError` for a target that processes cannot share, and whatever no other shard would
     survive either: a refused key, a target that cannot be reached.

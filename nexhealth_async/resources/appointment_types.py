@@ -186,7 +186,7 @@ class AppointmentTypes(Resource):
         ``POST /appointment_types``
 
         Raises:
-            Invalid: Another appointment type has this name.
+            InvalidRequestError: Another appointment type has this name.
             OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         check_positive("minutes", fields.get("minutes"))
@@ -201,7 +201,7 @@ class AppointmentTypes(Resource):
 
         Raises:
             NotFoundError: The practice has no record with this id.
-            Invalid: Another appointment type has this name.
+            InvalidRequestError: Another appointment type has this name.
         """
         check_positive("minutes", fields.get("minutes"))
         return await self._client.call(UPDATE, fields, id)

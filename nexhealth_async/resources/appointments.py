@@ -375,7 +375,7 @@ class Appointments(Resource):
             InvalidArgumentError: The note has more than 128 characters, a time has no time zone,
                 the end is before the start, or there is no patient.
             SlotTakenError: The time is no longer free.
-            Invalid: The API refuses the request for another reason.
+            InvalidRequestError: The API refuses the request for another reason.
             MissingScopeError: No practice or no location is given or bound.
             OutcomeUnknownError: The response was lost. Booking is never retried automatically.
         """
@@ -491,7 +491,7 @@ class Appointments(Resource):
 
         Raises:
             DoubleBookedError: The new time was booked, but the old appointment could not be
-            cancelled.
+                cancelled.
             AlreadyCancelledError: The appointment was cancelled before.
             NotYetSyncedError: The appointment has not reached the practice's system yet.
             OutcomeUnknownError: The appointment may have been moved, or may be by

@@ -139,7 +139,7 @@ class Onboardings(Resource):
         Raises:
             InvalidArgumentError: Neither ``institution_name`` nor ``subdomain`` is given; a scope's
                 practice does not count.
-            Invalid: The API refuses the request.
+            InvalidRequestError: The API refuses the request.
             OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         check_any_of(fields, ("institution_name", "subdomain"))

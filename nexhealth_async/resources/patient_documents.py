@@ -98,7 +98,7 @@ class PatientDocuments(Resource):
         Raises:
             InvalidArgumentError: The file has no name, or cannot be read.
             MissingScopeError: No practice or no location is given or bound.
-            Invalid: The API refuses the request.
+            InvalidRequestError: The API refuses the request.
             OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         form = await with_content(fields)

@@ -326,10 +326,10 @@ class Patients(Resource):
 
         Raises:
             DuplicatePatientError: The patient exists; the error has the id.
-            Invalid: The API refuses the request for another reason.
+            InvalidRequestError: The API refuses the request for another reason.
             MissingScopeError: No practice or no location is given or bound.
             NotInVersionError: ``return_existing_if_match`` is given in v2, or ``middle_name`` in
-            v3.
+                v3.
             OutcomeUnknownError: The response was lost. Creating is not retried automatically
                 otherwise.
         """

@@ -158,7 +158,7 @@ class Payments(Resource):
             InvalidArgumentError: The amount is neither a ``Decimal`` nor an ``int``, or the
                 ``transaction_id`` is blank or longer than 50 characters.
             MissingScopeError: No practice or no location is given or bound.
-            Invalid: The API refuses the request for another reason.
+            InvalidRequestError: The API refuses the request for another reason.
             NotInVersionError: The API version is v2.
             FinancialAccessDisabledError: NexHealth has not enabled ledger data for the key.
             OutcomeUnknownError: The response was lost. A payment is never sent again automatically.

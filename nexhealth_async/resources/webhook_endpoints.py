@@ -126,7 +126,7 @@ class WebhookEndpoints(Resource):
         Keep the answer's ``secret_key``, which signs the deliveries: it may not be shown again.
 
         Raises:
-            Invalid: The API does not accept the address.
+            InvalidRequestError: The API does not accept the address.
             OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """
         return await self._client.call(CREATE, fields)

@@ -220,7 +220,7 @@ class WebhookSubscriptions(Resource):
         Raises:
             MissingScopeError: No practice is given or bound.
             InvalidArgumentError: A practice is given for ``Onboarding``.
-            Invalid: The resource type has no such event.
+            InvalidRequestError: The resource type has no such event.
             NotFoundError: The account has no endpoint with this id.
             OutcomeUnknownError: The response was lost. Creating is never retried automatically.
         """

@@ -28,7 +28,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Rows(Protocol[R_co]):
-    """A `Table` whose rows have known fields."""
+    """A `RecordTable` whose rows have known fields."""
 
     @property
     def ids(self) -> Sequence[int]:

@@ -161,7 +161,8 @@ def test_failures_are_printed_at_once_but_not_thousands_of_them() -> None:
     for shard_ in every:
         progress.record_event(ShardFailed(shard=shard_, records=0, error=refusal()))
     assert len(said) == 21
-    assert said[0].startswith("0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients")
+    begin = "0:00:10 failed patients/demo/0: PermissionDeniedError: GET /patients"
+    assert said[0].startswith(begin)
     assert said[-1] == "0:00:10 further failures are counted but not shown"
 
 
