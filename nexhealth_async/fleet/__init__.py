@@ -1,12 +1,12 @@
-"""One pull spread over many processes under one key.
+"""Fleet: one pull spread over many processes with one API key.
 
-`fleet_pull` plans a pull, keeps the plan in a PostgreSQL database and queues its shards in Redis;
-any number of processes that run `fleet_work` read them; `fleet_status` tells from anywhere how far
-they are. The queue is streaq (extra ``workers``); with another one, `shard_tasks` and `run_shard`
-are all that is needed.
+`fleet_pull` plans a pull, stores the plan in a PostgreSQL database and queues its shards in Redis.
+Any number of processes that run `fleet_work` read them, and `fleet_status` reports the progress
+from anywhere. The queue is streaq (extra ``workers``); with another queue, use `shard_tasks` and
+`run_shard`.
 
-A shard is run at least once. Its pages and how far it has come are kept together, under a fencing
-number, so that a worker which was thought dead and comes back can do no harm.
+A shard runs at least once. Its pages and its state are written in one transaction with a fencing
+number, so that a worker that was considered dead can do no harm.
 """
 
 from nexhealth_async.bulk import ReadOptions, ShardOutcome, SharedTarget

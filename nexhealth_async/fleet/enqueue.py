@@ -1,4 +1,4 @@
-"""Begins a pull for a fleet."""
+"""Start of a pull for a fleet."""
 
 from __future__ import annotations
 
@@ -29,69 +29,87 @@ async def fleet_pull(
     replace: bool = False,
     **options: Unpack[PlanOptions],
 ) -> str:
-    """Plan a pull, keep the plan in the target, queue its shards, and return the pull's id.
+    """Plan a pull, store the plan in the target, queue its shards, and return the pull's id.
 
-    What is to be pulled is told as to `nexhealth_async.bulk.api.Bulk.copy`, ``adopt`` and
-    ``recopy`` included; `OriginError` where the target holds records from somewhere else.
-    ``redis`` is the queue's address, or a `FleetQueue` with options of its own. The target is one
-    that processes can share, such as `nexhealth_async.export.postgres.PostgresTarget`; `UsageError`
-    otherwise. `UnfinishedPullError` where the target's last pull is: `requeue` goes on with that
-    one. With ``replace`` it is forgotten instead, and its shards that still are in the queue do
-    nothing. Of two that begin at the same moment, the later one replaces the other. `TargetError`
-    if workers are writing to the target at this moment.
+    The options are those of `nexhealth_async.bulk.api.Bulk.copy`, including ``adopt`` and
+    ``recopy``. Of two pulls that begin at the same time, the later one replaces the other.
+
+    Args:
+        session: Session that plans the pull.
+        resources: Names of lists; None for all.
+        to: Target that processes can share, such as
+            `nexhealth_async.export.postgres.PostgresTarget`.
+        redis: URL of the queue's Redis, or a `FleetQueue` with options.
+        reading: Options for reading the shards.
+        replace: Replace an unfinished pull; its queued shards then do nothing.
+        **options: See `PlanOptions`.
+
+    Raises:
+        UsageError: Processes cannot share the target.
+        OriginError: The target holds records of another origin.
+        UnfinishedPullError: The target's last pull is unfinished; `requeue` continues it.
+        TargetError: Workers are writing to the target, or Redis cannot be reached.
     """
     check_options(fleet_pull, options)
     target = shared_target(to)
-    async with FleetQueue.of(redis).connected() as line:
+    async with FleetQueue.of(redis).connected() as queue:
         if not replace:
             _check_unfinished(await target.overview())
         progress = await session.bulk.begin(resources, to=to, **options)
         await target.keep_reading(progress.id, reading or ReadOptions())
-        await _enqueue_progress(line, progress)
+        await _enqueue_progress(queue, progress)
     return progress.id
 
 
 def _check_unfinished(overview: PullOverview | None) -> None:
-    """Raise `UnfinishedPullError` if there is a pull of which something is left."""
+    """Raise `UnfinishedPullError` if the target's last pull is unfinished."""
     if overview is None or overview.progress.finished:
         return
     shards, states = overview.progress.shards, overview.progress.states
-    lists = len({one.resource for one in shards})
-    done = sum(one.name in states and states[one.name].status == "done" for one in shards)
+    lists = len({shard.resource for shard in shards})
+    done = sum(shard.name in states and states[shard.name].status == "done" for shard in shards)
     raise UnfinishedPullError(
         f"a pull of {lists} list{'' if lists == 1 else 's'} is unfinished in this schema: "
-        f"{done} of {len(shards)} parts are done"
+        f"{done} of {len(shards)} shards are done"
     )
 
 
 async def requeue(
     *, to: Target, redis: str | FleetQueue, reading: ReadOptions | None = None
 ) -> str | None:
-    """Queue what is left of the target's last pull; returns its id, None if nothing is left.
+    """Queue the remaining shards of the target's last pull.
 
-    That is for dead letters, for a pull that another process had begun with ``nex.bulk.copy``, and
-    for a Redis that has lost its memory. What still is in the queue stays there. ``reading`` says
-    how all that is left is read from now on; None: as before. Raises `UsageError` if there was no
-    pull.
+    Use it for dead shards, for a pull that ``nex.bulk.copy`` began, and after Redis has lost its
+    data. Queued shards stay queued.
+
+    Args:
+        to: Target with the pull.
+        redis: URL of the queue's Redis, or a `FleetQueue` with options.
+        reading: Options for reading the remaining shards; None keeps the planned ones.
+
+    Returns:
+        The pull's id; None if nothing is left.
+
+    Raises:
+        UsageError: The target has no pull.
     """
-    async with FleetQueue.of(redis).connected() as line:
+    async with FleetQueue.of(redis).connected() as queue:
         target = shared_target(to)
-        seen = await target.overview()
-        if seen is None:
-            raise UsageError("there is no pull to go on with; begin one")
-        if seen.progress.finished:
+        overview = await target.overview()
+        if overview is None:
+            raise UsageError("the target has no pull to continue; begin one")
+        if overview.progress.finished:
             return None
-        if seen.progress.origin is None:
+        if overview.progress.origin is None:
             raise OriginError(
-                "an earlier release began this pull and kept no origin; begin a new one in its "
-                "place",
+                "an earlier release began this pull and saved no origin; begin a new one",
                 option="adopt",
             )
         if reading is not None:
-            await target.keep_reading(seen.progress.id, reading)
-        await _enqueue_progress(line, seen.progress)
-    return seen.progress.id
+            await target.keep_reading(overview.progress.id, reading)
+        await _enqueue_progress(queue, overview.progress)
+    return overview.progress.id
 
 
 async def _enqueue_progress(queue: QueueClient, progress: Progress) -> None:
-    await queue.enqueue({order.id: order.to_json() for order in shard_tasks(progress)})
+    await queue.enqueue({task.id: task.to_json() for task in shard_tasks(progress)})

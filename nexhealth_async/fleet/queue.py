@@ -1,7 +1,8 @@
-"""The queue: with `nexhealth_async.fleet.streaq_worker` what knows streaq.
+"""Queue of shards in Redis; with `nexhealth_async.fleet.streaq_worker` the only streaq code.
 
-streaq hands each message to a worker, renews its claim while it runs, and lets others take over
-what a dead worker had, on an idle queue too. Messages are JSON; it would pickle by default.
+streaq delivers each message to a worker, renews its claim while it runs, and lets other workers
+take over the messages of a dead one, also in an idle queue. Messages are JSON; streaq pickles by
+default.
 """
 
 from __future__ import annotations
@@ -50,18 +51,18 @@ __all__ = [
 T = TypeVar("T")
 
 _CHUNK_SIZE: Final = 1000
-"""Messages told to Redis at once."""
+"""Messages per call to Redis."""
 _SCHEMES: Final = ("redis", "rediss", "unix")
-_INVALID_URL: Final = "this is no address of a Redis; it should be such as redis://host:6379/0"
+_INVALID_URL: Final = "invalid Redis URL; expected something like redis://host:6379/0"
 _FUNCTION: Final = "read_shard"
 _CONNECT_SECONDS: Final = 5.0
 _MAX_REASON_LENGTH: Final = 1000
-_FAR_FUTURE: Final = 15.0
-"""Seconds to wait for an answer beyond those for which a read may block."""
+_RESPONSE_SECONDS: Final = 15.0
+"""Seconds to wait for a response beyond the time that a read may block."""
 
 
 class RetryTaskError(Exception):
-    """The message is to be handed out once more, after so many seconds."""
+    """Request to deliver the message again after some seconds."""
 
     def __init__(self, reason: str, *, after: float) -> None:
         super().__init__(reason)
@@ -70,55 +71,57 @@ class RetryTaskError(Exception):
 
 
 class TaskAbandonedError(Exception):
-    """The message is not to be handed out again, and why."""
+    """Request not to deliver the message again, with the reason."""
 
 
 class _TaskResult(msgspec.Struct):
-    """How a message has ended, as streaq keeps it."""
+    """Result of a message, as streaq stores it."""
 
     s: bool
-    """True if it was worked off."""
+    """True if it succeeded."""
     r: str | None = None
-    """Why not."""
+    """Reason of a failure."""
 
 
 @frozen(kw_only=True)
 class FleetQueue:
-    """Where the shards of pulls wait, in Redis, and how they are handed out.
+    """Queue in Redis for the shards of pulls.
 
-    All workers of a queue must have the same ``takeover``. The names of its keys begin with
-    ``streaq:`` and its ``name``.
+    All workers of a queue need the same ``takeover``. Its keys begin with ``streaq:`` and its
+    ``name``.
     """
 
     url: str = field(repr=False)
-    """Such as ``redis://host/0``; a password in it is shown nowhere."""
+    """URL such as ``redis://host/0``; a password in it is never shown."""
     name: str = "nexhealth"
     concurrency: int = 4
-    """Shards that one process reads at a time."""
+    """Shards that one process reads concurrently."""
     takeover: float = 30.0
-    """Seconds without a sign of life after which a worker's shards are given to others."""
+    """Seconds without a heartbeat after which others take over a worker's shards."""
     max_attempts: int = 20
-    """How often a shard is begun at the most, by workers that died with it too."""
+    """Maximum attempts at a shard, including those of workers that died."""
     grace: float = 20.0
-    """Seconds that the shards under way have to end once a worker is told to stop."""
+    """Seconds that shards in progress have to end once a worker is stopped."""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what no queue can be."""
+        """Validate the options."""
         if not _redis_address(self.url):
             raise InvalidArgumentError(_INVALID_URL)
         if self.concurrency < 1 or self.max_attempts < 1:
-            raise InvalidArgumentError("concurrency and tries must be whole numbers of at least 1")
+            raise InvalidArgumentError(
+                "concurrency and max_attempts must be whole numbers of at least 1"
+            )
         if self.takeover < 1 or self.grace < 0:
-            raise InvalidArgumentError("takeover must be at least a second, and grace not below 0")
+            raise InvalidArgumentError("takeover must be at least 1 second and grace at least 0")
 
     @classmethod
     def of(cls, redis: str | FleetQueue) -> FleetQueue:
-        """Return the queue that is meant by an address."""
+        """Return the queue of a URL, or the queue itself."""
         return cls(url=redis) if isinstance(redis, str) else redis
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[QueueClient]:
-        """Connect, to put messages in and to ask after them. Raises `TargetError`."""
+        """Connect, to enqueue and query messages. Raises `TargetError`."""
         worker = self._worker("-")
 
         async def never(_: str) -> None: ...
@@ -129,7 +132,7 @@ class FleetQueue:
                 yield QueueClient(worker, task)
 
     async def serve(self, read: Read, *, until_empty: bool = False) -> None:
-        """Hand messages out to ``read`` until SIGINT or SIGTERM. Raises `TargetError`."""
+        """Pass messages to ``read`` until SIGINT or SIGTERM. Raises `TargetError`."""
         from streaq import StreaqRetry
 
         owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
@@ -137,24 +140,24 @@ class FleetQueue:
         worker.burst = until_empty
 
         async def run(text: str) -> None:
-            tries = task.context.tries
+            attempt = task.context.tries
             try:
-                await read(text, TaskContext(owner=owner, attempt=tries, queue=line))
-            except RetryTaskError as again:
-                if tries >= self.max_attempts:
-                    raise TaskAbandonedError(again.reason) from None
-                raise StreaqRetry(delay=timedelta(seconds=again.delay)) from None
+                await read(text, TaskContext(owner=owner, attempt=attempt, queue=client))
+            except RetryTaskError as retry:
+                if attempt >= self.max_attempts:
+                    raise TaskAbandonedError(retry.reason) from None
+                raise StreaqRetry(delay=timedelta(seconds=retry.delay)) from None
 
         task = self._registered(worker, run)
-        line = QueueClient(worker, task)
+        client = QueueClient(worker, task)
         with _translate_errors(self.url):
             await worker.run_async()
 
-    def _registered(self, worker: Worker, act: Callable[[str], Awaitable[None]]) -> _Task:
+    def _registered(self, worker: Worker, process: Callable[[str], Awaitable[None]]) -> _Task:
         async def run(text: str) -> None:
-            await act(text)
+            await process(text)
 
-        # Silent: its log lines would hold whole messages and tracebacks.
+        # Silent: streaq's log lines would hold whole messages and tracebacks.
         return worker.task(
             name=_FUNCTION, timeout=None, max_tries=self.max_attempts, ttl=RESULT_TTL, silent=True
         )(run)
@@ -169,7 +172,7 @@ class FleetQueue:
                 redis_url=self.url,
                 redis_kwargs={
                     "connect_timeout": _CONNECT_SECONDS,
-                    "stream_timeout": self.takeover + _FAR_FUTURE,
+                    "stream_timeout": self.takeover + _RESPONSE_SECONDS,
                 },
                 queue_name=self.name,
                 concurrency=self.concurrency,
@@ -186,61 +189,61 @@ class FleetQueue:
 
 
 class QueueClient:
-    """A connection to a queue."""
+    """Connection to a queue."""
 
     def __init__(self, worker: Worker, task: _Task) -> None:
         self._worker = worker
         self._task = task
 
     async def enqueue(self, messages: Mapping[str, str]) -> None:
-        """Queue messages by their ids; one that is queued or under way stays as it is."""
-        for part in _chunks(messages.items()):
-            tasks = [self._task.enqueue(text) for _, text in part]
-            for task, (id, _) in zip(tasks, part, strict=True):
+        """Queue messages by id; queued or running ones are unchanged."""
+        for chunk in _chunks(messages.items()):
+            tasks = [self._task.enqueue(text) for _, text in chunk]
+            for task, (id, _) in zip(tasks, chunk, strict=True):
                 task.id = id
             await self._worker.enqueue_many(tasks)
 
     async def abandoned_tasks(self, ids: Iterable[str]) -> dict[str, str | None]:
-        """Return which messages are no longer queued, and why they were given up if they were."""
-        gone: dict[str, str | None] = {}
+        """Return the ids that are no longer queued, with the reason if they were given up."""
+        abandoned: dict[str, str | None] = {}
         worker = self._worker
-        for part in _chunks(ids):
+        for chunk in _chunks(ids):
             async with worker.redis.pipeline(transaction=False) as pipe:
-                queued = [pipe.exists([worker.task_key + id]) for id in part]
-                ends = [pipe.get(worker.results_key + id) for id in part]
-            for id, is_queued, end in zip(part, queued, ends, strict=True):
+                queued = [pipe.exists([worker.task_key + id]) for id in chunk]
+                results = [pipe.get(worker.results_key + id) for id in chunk]
+            for id, is_queued, result in zip(chunk, queued, results, strict=True):
                 if not await is_queued:
-                    gone[id] = _reason(await end)
-        return gone
+                    abandoned[id] = _reason(await result)
+        return abandoned
 
     async def size(self) -> int:
-        """Return how many messages are queued, under way or to be tried again later."""
+        """Return the number of messages queued, running or waiting for a retry."""
         return await self._worker.queue_size()
 
     async def alive(self, owner: str) -> bool:
-        """Tell whether a worker has given a sign of life within the time for taking over.
+        """Return whether a worker sent a heartbeat within the takeover time.
 
-        One that does not end by then is no worker's.
+        A key that expires later than that is not of a worker.
         """
         worker = self._worker
-        left = await worker.redis.pttl(f"{worker.prefix}:health:{owner}")
-        return 0 < left <= worker.idle_timeout
+        remaining = await worker.redis.pttl(f"{worker.prefix}:health:{owner}")
+        return 0 < remaining <= worker.idle_timeout
 
 
 @frozen(kw_only=True)
 class TaskContext:
-    """One handing out of a message."""
+    """Context of one delivery of a message."""
 
     owner: str
-    """The worker's name."""
+    """Name of the worker."""
     attempt: int
-    """How often it was handed out, this time included."""
+    """Number of deliveries, including this one."""
     queue: QueueClient
-    """The queue it came from."""
+    """Queue of the message."""
 
 
 Read: TypeAlias = Callable[[str, TaskContext], Awaitable[None]]
-"""What a worker does with a message; raises `Again` to be given it once more."""
+"""Function that processes a message; raises `RetryTaskError` to get it again."""
 
 
 def _to_json(value: object) -> str:
@@ -254,25 +257,25 @@ def _error_text(value: object) -> str:
     return str(value) if known else type(value).__name__
 
 
-def _reason(end: str | bytes | None) -> str | None:
-    if end is None:
+def _reason(result: str | bytes | None) -> str | None:
+    if result is None:
         return None
     try:
-        found = msgspec.json.decode(end, type=_TaskResult)
+        task_result = msgspec.json.decode(result, type=_TaskResult)
     except (msgspec.MsgspecError, UnicodeError):
-        return "the queue does not say why"
-    return None if found.s else (found.r or "")[:_MAX_REASON_LENGTH]
+        return "the queue holds no reason"
+    return None if task_result.s else (task_result.r or "")[:_MAX_REASON_LENGTH]
 
 
-def _chunks(every: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(every)
-    while part := list(islice(rest, _CHUNK_SIZE)):
-        yield part
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK_SIZE)):
+        yield chunk
 
 
 @contextmanager
 def _translate_errors(url: str) -> Generator[None]:
-    """Say what happened without the client's words, which may hold the password."""
+    """Translate errors of the Redis client, whose text may hold the password."""
     from coredis.exceptions import RedisError
 
     try:
@@ -280,16 +283,16 @@ def _translate_errors(url: str) -> Generator[None]:
     except (NexHealthError, RetryTaskError):
         raise
     except (RedisError, OSError) as error:
-        failure: Exception = _connection_error(error, url)
+        translated: Exception = _connection_error(error, url)
     except ExceptionGroup as group:
         errors = list(iter_leaves(group))
-        ours = [one for one in errors if isinstance(one, NexHealthError)]
-        if not ours and not all(isinstance(one, (RedisError, OSError)) for one in errors):
+        own_errors = [error for error in errors if isinstance(error, NexHealthError)]
+        if not own_errors and not all(isinstance(error, (RedisError, OSError)) for error in errors):
             raise
-        failure = ours[0] if ours else _connection_error(errors[0], url)
+        translated = own_errors[0] if own_errors else _connection_error(errors[0], url)
     else:
         return
-    raise failure.with_traceback(None)
+    raise translated.with_traceback(None)
 
 
 def _connection_error(error: Exception, url: str) -> TargetError:
@@ -298,25 +301,27 @@ def _connection_error(error: Exception, url: str) -> TargetError:
     queue = f"the queue in Redis at {_redis_address(url)}"
     match error:
         case redis.AuthenticationError():
-            return TargetError(f"{queue} refuses the login; check the user and the password")
+            return TargetError(f"{queue} rejected the login; check the user and the password")
         case redis.ConnectionError() | OSError():
-            return TargetError(f"{queue} cannot be reached; check the address, and that it runs")
+            return TargetError(
+                f"{queue} cannot be reached; check the URL and that Redis is running"
+            )
         case _:
             return TargetError(
-                f"{queue} refuses to do this ({type(error).__name__}); check that it is a Redis"
+                f"{queue} failed ({type(error).__name__}); check that the URL is of a Redis server"
             )
 
 
 def _redis_address(url: str) -> str:
-    """Return host and port, or the socket, without user and password; nothing for no address."""
+    """Return host and port, or the socket path, without credentials; empty if invalid."""
     try:
         parts = urlsplit(url)
         port = parts.port or 6379
     except ValueError:
         return ""
-    # Where a mark in a password is not quoted, the rest of it would be taken for something else.
-    cut = "@" in parts.query and "@" not in parts.netloc
-    if parts.scheme not in _SCHEMES or "@" in parts.path or parts.fragment or cut:
+    # An unquoted mark in a password would make its rest part of the path or query.
+    is_split = "@" in parts.query and "@" not in parts.netloc
+    if parts.scheme not in _SCHEMES or "@" in parts.path or parts.fragment or is_split:
         return ""
     if not url[len(parts.scheme) :].startswith("://"):
         return ""

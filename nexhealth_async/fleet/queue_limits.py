@@ -1,4 +1,4 @@
-"""What the queue and its streaq worker share: how long results are kept, and errors in groups."""
+"""Result lifetime and error groups, shared by the queue and its streaq worker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final, cast
 __all__ = ["RESULT_TTL", "iter_leaves"]
 
 RESULT_TTL: Final = timedelta(days=1)
-"""For how long Redis knows why a message was given up."""
+"""Time that Redis keeps the reason why a message was given up."""
 
 
 def iter_leaves(error: Exception) -> Iterator[Exception]:
-    """Return an error, or those that a group of errors consists of."""
+    """Iterate over an error, or over the errors of a group."""
     if isinstance(error, ExceptionGroup):
-        for one in cast("ExceptionGroup[Exception]", error).exceptions:
-            yield from iter_leaves(one)
+        for inner in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from iter_leaves(inner)
     else:
         yield error

@@ -1,4 +1,4 @@
-"""What is queued: the names of a pull and of one of its shards, as JSON."""
+"""Messages of the queue: the ids of a pull and of one of its shards, as JSON."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["ShardTask", "shard_tasks", "task_from_json"]
 
 @frozen(kw_only=True)
 class ShardTask:
-    """One message of a queue. It holds neither keys nor addresses nor personal data.
+    """Message of the queue. It holds no keys, no addresses and no personal data.
 
-    It names a shard and does not say what to read: that is kept with the pull in the target, so
-    that whoever can write to the queue cannot change it.
+    It names a shard without describing it: the description is stored with the pull in the target,
+    so that write access to the queue is not enough to change it.
     """
 
     pull: str
@@ -33,15 +33,15 @@ class ShardTask:
 
     @property
     def id(self) -> str:
-        """The same for the same shard of the same pull, so that it is queued once."""
+        """Id, the same for the same shard of the same pull, so that it is queued once."""
         return f"{self.pull}-{blake2b(self.shard.encode(), digest_size=8).hexdigest()}"
 
     def to_json(self) -> str:
-        """Write it for a queue."""
+        """Encode it for a queue."""
         return msgspec.json.encode(self).decode()
 
     def following(self, outcome: ShardOutcome) -> tuple[ShardTask, ...]:
-        """Return what has to be queued now that this one came out like that."""
+        """Return the messages to queue after this outcome."""
         return tuple(evolve(self, shard=shard.name) for shard in outcome.follow_up)
 
 
@@ -51,35 +51,37 @@ class _ShardTaskDocument(msgspec.Struct):
 
 
 def task_from_json(text: str | bytes) -> ShardTask:
-    """Read what `ShardTask.to_json` wrote; `UsageError` for anything else."""
+    """Decode the result of `ShardTask.to_json`; `UsageError` for anything else."""
     try:
-        found = msgspec.json.decode(text, type=_ShardTaskDocument)
+        message = msgspec.json.decode(text, type=_ShardTaskDocument)
     except (msgspec.MsgspecError, UnicodeError):
-        raise UsageError("this is no order of a fleet; was it queued by another release?") from None
-    return ShardTask(pull=found.pull, shard=found.shard)
+        raise UsageError(
+            "invalid fleet message; it may have been queued by another release"
+        ) from None
+    return ShardTask(pull=message.pull, shard=message.shard)
 
 
 def shard_tasks(progress: Progress) -> tuple[ShardTask, ...]:
-    """Return what has to be queued of a pull: the shards that are not done and need not wait.
+    """Return the messages to queue for a pull: shards that are not done and need not wait.
 
     Sweeps wait for the other shards of their group; see `ShardTask.following`.
     """
     if progress.finished:
         return ()
-    due = [
-        one
+    shards = [
+        shard
         for group in PullPlan.of(progress.shards).groups
-        for one in _due_shards(group, progress.states)
+        for shard in _startable_shards(group, progress.states)
     ]
-    return tuple(ShardTask(pull=progress.id, shard=one.name) for one in interleave(due))
+    return tuple(ShardTask(pull=progress.id, shard=shard.name) for shard in interleave(shards))
 
 
-def _due_shards(group: GroupPlan, states: Mapping[str, ShardState]) -> Sequence[Shard]:
-    """Return what to begin of a group; if all is done, one shard, whose reader will complete it."""
+def _startable_shards(group: GroupPlan, states: Mapping[str, ShardState]) -> Sequence[Shard]:
+    """Return the shards of a group to start; one shard if all are done, to complete it."""
     for shards in (group.shards, group.sweep):
-        undone = [one for one in shards if not _is_done(states, one)]
-        if undone:
-            return undone
+        unfinished = [shard for shard in shards if not _is_done(states, shard)]
+        if unfinished:
+            return unfinished
     return group.everything[-1:]
 
 

@@ -1,4 +1,4 @@
-"""The function that every queue runs."""
+"""Function that runs one shard, for any queue."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["FleetSession", "run_shard", "shared_target"]
 
 
 class FleetSession(Protocol):
-    """What is asked of a session: a `nexhealth_async.NexHealth` is one."""
+    """Session that a fleet needs, such as `nexhealth_async.NexHealth`."""
 
     @property
     def bulk(self) -> Bulk:
-        """Many lists at once."""
+        """Bulk reads."""
         ...
 
 
@@ -38,19 +38,26 @@ async def run_shard(
     alive: Callable[[str], Awaitable[bool]] | None = None,
     on_event: OnEvent | None = None,
 ) -> ShardOutcome:
-    """Read one shard of a pull into the target, from where it was left, and tell what follows.
+    """Read one shard of a pull into the target, from its last state.
 
-    ``shard`` is its name, as `ShardTask.shard`. What it is, and how it is read, the target knows
-    from when the pull was planned; ``reading`` says otherwise, and must not come from the queue.
+    It is idempotent and may run again at any time, in any process. Afterwards queue the messages
+    that `ShardTask.following` returns. Retry an outcome that is failed, busy or overtaken later.
 
-    It may be run again at any time, here or elsewhere: what is done stays done. ``owner`` is this
-    worker's name; where another one has the shard, ``alive`` is asked whether that one is still at
-    it, and without ``alive`` the shard is taken from it. Afterwards the queue has to be given what
-    `ShardTask.following` says. An outcome that is failed, busy or overtaken is to be tried again
-    later.
+    Args:
+        shard: Name of the shard, as in `ShardTask.shard`. The target has its description.
+        target: Target with the plan.
+        session: Session that reads the shard.
+        pull: Id of the pull.
+        owner: Name of this worker.
+        reading: Read options instead of the planned ones; they must not come from the queue.
+        alive: Returns whether the worker of a name is alive. It is called if another worker claimed
+            the shard; without it the shard is taken over.
+        on_event: Called with each event.
 
-    Raises `UsageError` for a target that processes cannot share, and whatever no other shard would
-    survive either: a refused key, a target that cannot be reached.
+    Raises:
+        UsageError: Processes cannot share the target.
+        NexHealthError: An error that every other shard would meet as well: an invalid key, or a
+            target that cannot be reached.
     """
     return await session.bulk.read_shard(
         shard,
@@ -64,10 +71,10 @@ async def run_shard(
 
 
 def shared_target(target: object) -> SharedTarget:
-    """Return a target as many processes write to it; `UsageError` if they cannot."""
+    """Return the shared interface of a target; `UsageError` if processes cannot share it."""
     if isinstance(target, _Shareable):
         return target.shared()
     raise UsageError(
-        f"{type(target).__name__} belongs to one process at a time, and a fleet is many: copy to "
-        "PostgreSQL, or use nex.bulk.copy in one process"
+        f"{type(target).__name__} can be used by one process only; copy to PostgreSQL, or use "
+        "nex.bulk.copy in one process"
     )

@@ -1,4 +1,4 @@
-"""How far a fleet has come with a pull."""
+"""Status of a fleet's pull."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ Stage: TypeAlias = Literal["waiting", "reading", "failed", "done", "dead"]
 
 @frozen(kw_only=True)
 class ShardStatus:
-    """How far one shard has come."""
+    """Status of one shard."""
 
     shard: Shard
     stage: Stage
-    """Failed ones are tried again by the queue; dead ones no more, until they are queued again."""
+    """Stage of the shard; the queue retries failed ones, but not dead ones."""
     records: int = 0
     pages: int = 0
     refused: int = 0
-    """Records that could not be read as their model."""
+    """Number of records that could not be decoded."""
     error: str | None = None
-    """What it failed with last: the error's class and text, free of personal data."""
+    """Class and text of the last error, without personal data."""
     tries: int = 0
-    """How often a worker took it."""
+    """Number of claims by workers."""
     owner: str | None = None
-    """The worker that had it last."""
+    """Name of the worker that had it last."""
     touched: datetime | None = None
-    """When something of it was kept last."""
+    """Time of its last write."""
 
 
 @frozen(kw_only=True)
 class FleetStatus:
-    """How far a pull has come; when it is over, this is its report. Nothing of it is personal."""
+    """Status of a pull, and its report once it is over. It holds no personal data."""
 
     pull: str
     started: datetime
@@ -53,34 +53,34 @@ class FleetStatus:
     finished: bool
     """True if every shard is done and every group is complete."""
     rejected: Mapping[str, RejectedCount] = field(factory=dict[str, RejectedCount])
-    """Records in the target that could not be read as their model, by resource and practice.
+    """Rejected records in the target, by resource and practice.
 
     New ones are those that this pull rejected first.
     """
 
     @property
     def records(self) -> int:
-        """Records kept; one that stands in several shards of a group counts in each."""
-        return sum(one.records for one in self.shards)
+        """Number of records written; records in several shards of a group count in each."""
+        return sum(shard.records for shard in self.shards)
 
     @property
     def dead(self) -> tuple[ShardStatus, ...]:
-        """The shards that the queue has given up."""
+        """Shards that the queue has given up."""
         return self.of("dead")
 
     @property
     def is_over(self) -> bool:
-        """True if nothing more will happen by itself."""
-        moving = any(one.stage in ("reading", "failed") for one in self.shards)
-        waiting = any(one.stage == "waiting" and not one.shard.sweep for one in self.shards)
+        """True if nothing more will happen without `requeue`."""
+        moving = any(shard.stage in ("reading", "failed") for shard in self.shards)
+        waiting = any(shard.stage == "waiting" and not shard.shard.sweep for shard in self.shards)
         return self.finished or (bool(self.dead) and not moving and not waiting)
 
     def of(self, stage: Stage) -> tuple[ShardStatus, ...]:
         """Return the shards at one stage."""
-        return tuple(one for one in self.shards if one.stage == stage)
+        return tuple(shard for shard in self.shards if shard.stage == stage)
 
     def __repr__(self) -> str:
-        """Show how many shards are done and dead."""
+        """Show the counts of shards and records."""
         return (
             f"<FleetStatus {self.pull}: {len(self.of('done'))} of {len(self.shards)} shards done, "
             f"{len(self.dead)} dead, {self.records} records{rejected_text(self.rejected)}>"
@@ -90,40 +90,46 @@ class FleetStatus:
 async def fleet_status(
     pull: str | None = None, *, to: Target, redis: str | FleetQueue | None = None
 ) -> FleetStatus | None:
-    """Tell how far a pull has come; None means the last one. May be asked from any process.
+    """Return the status of a pull, from any process.
 
-    Without ``redis`` nothing is known of the queue, so that dead shards count as failed or waiting.
-    Returns None if there is no such pull: a target knows only the last one's shards.
+    Args:
+        pull: Id of the pull; None for the last one.
+        to: Target of the pull.
+        redis: URL of the queue's Redis, or a `FleetQueue`. Without it dead shards appear as failed
+            or waiting.
+
+    Returns:
+        The status; None if the target's last pull is another one.
     """
-    seen = await shared_target(to).overview()
-    if seen is None or pull not in (None, seen.progress.id):
+    overview = await shared_target(to).overview()
+    if overview is None or pull not in (None, overview.progress.id):
         return None
     if redis is None:
-        return _status(seen, {})
-    async with FleetQueue.of(redis).connected() as line:
-        gone = await line.abandoned_tasks(_task_ids(seen.progress))
-    if gone:  # perhaps because it was done meanwhile
-        later = await shared_target(to).overview()
-        same = later is not None and later.progress.id == seen.progress.id
-        seen = later if later is not None and same else seen
-    return _status(seen, gone)
+        return _status(overview, {})
+    async with FleetQueue.of(redis).connected() as queue:
+        abandoned = await queue.abandoned_tasks(_task_ids(overview.progress))
+    if abandoned:  # the shards may have finished meanwhile
+        current = await shared_target(to).overview()
+        is_same = current is not None and current.progress.id == overview.progress.id
+        overview = current if current is not None and is_same else overview
+    return _status(overview, abandoned)
 
 
 def _task_ids(progress: Progress) -> list[str]:
-    """Return the messages that tell which shards are given up.
+    """Return the ids of the messages that show which shards were given up.
 
-    A sweep is queued before the last of its group's other shards leaves the queue, so these are
-    asked after first.
+    A sweep is queued before the last of its group's other shards leaves the queue, so the other
+    shards are queried first.
     """
-    undone = [one for one in progress.shards if not _is_done(progress, one)]
-    sweeping = {one.group for one in undone if one.sweep}
+    unfinished = [shard for shard in progress.shards if not _is_done(progress, shard)]
+    groups_with_sweep = {shard.group for shard in unfinished if shard.sweep}
     first = [
-        one
-        for one in progress.shards
-        if not one.sweep and (one.group in sweeping or not _is_done(progress, one))
+        shard
+        for shard in progress.shards
+        if not shard.sweep and (shard.group in groups_with_sweep or not _is_done(progress, shard))
     ]
-    sweeps = [one for one in undone if one.sweep]
-    return [ShardTask(pull=progress.id, shard=one.name).id for one in (*first, *sweeps)]
+    sweeps = [shard for shard in unfinished if shard.sweep]
+    return [ShardTask(pull=progress.id, shard=shard.name).id for shard in (*first, *sweeps)]
 
 
 def _is_done(progress: Progress, shard: Shard) -> bool:
@@ -132,30 +138,37 @@ def _is_done(progress: Progress, shard: Shard) -> bool:
 
 def _status(overview: PullOverview, abandoned: Mapping[str, str | None]) -> FleetStatus:
     progress = overview.progress
-    ids = {one.name: ShardTask(pull=progress.id, shard=one.name).id for one in progress.shards}
-    held_up = {
-        one.group
-        for one in progress.shards
-        if not one.sweep and not (_is_done(progress, one) and ids[one.name] in abandoned)
+    ids = {
+        shard.name: ShardTask(pull=progress.id, shard=shard.name).id for shard in progress.shards
+    }
+    blocked_groups = {
+        shard.group
+        for shard in progress.shards
+        if not shard.sweep and not (_is_done(progress, shard) and ids[shard.name] in abandoned)
     }
     return FleetStatus(
         pull=progress.id,
         started=progress.started,
         shards=tuple(
             _shard_status(
-                one,
-                progress.states.get(one.name),
+                shard,
+                progress.states.get(shard.name),
                 overview.holders,
-                given_up=ids[one.name] in abandoned and not (one.sweep and one.group in held_up),
-                reason=abandoned.get(ids[one.name]),
+                is_abandoned=ids[shard.name] in abandoned
+                and not (shard.sweep and shard.group in blocked_groups),
+                reason=abandoned.get(ids[shard.name]),
             )
-            for one in progress.shards
+            for shard in progress.shards
         ),
         finished=progress.finished,
         rejected=count_rejected(
             overview.rejected,
-            {one.group for one in progress.shards},
-            {(one.group, one.key) for one in overview.rejected if one.first_pull != progress.id},
+            {shard.group for shard in progress.shards},
+            {
+                (shard.group, shard.key)
+                for shard in overview.rejected
+                if shard.first_pull != progress.id
+            },
         ),
     )
 
@@ -165,26 +178,26 @@ def _shard_status(
     state: ShardState | None,
     holders: Mapping[str, ClaimHolder],
     *,
-    given_up: bool,
+    is_abandoned: bool,
     reason: str | None,
 ) -> ShardStatus:
-    kept, holder = state or ShardState(), holders.get(shard.name, ClaimHolder())
+    current, holder = state or ShardState(), holders.get(shard.name, ClaimHolder())
     stage: Stage
-    if kept.status == "done":
+    if current.status == "done":
         stage = "done"
-    elif given_up:
+    elif is_abandoned:
         stage = "dead"
-    elif kept.status == "failed":
+    elif current.status == "failed":
         stage = "failed"
     else:
         stage = "reading" if holder.fence else "waiting"
     return ShardStatus(
         shard=shard,
         stage=stage,
-        records=kept.records,
-        pages=kept.pages,
-        refused=kept.refused,
-        error=kept.error or (reason if stage == "dead" else None),
+        records=current.records,
+        pages=current.pages,
+        refused=current.refused,
+        error=current.error or (reason if stage == "dead" else None),
         tries=holder.fence,
         owner=holder.owner,
         touched=holder.touched,

@@ -1,4 +1,4 @@
-"""A streaq worker that no message can end: what this library did not queue is dropped."""
+"""streaq worker that drops messages which this library did not queue."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardedWorker", "message_from"]
 
-_FOREIGN_MESSAGE: Final = "this message is none of a fleet"
+_FOREIGN_MESSAGE: Final = "this message is not of a fleet"
 _CONNECTION_ERRORS: Final = (ConnectionError, AuthenticationError, OSError)
 """Errors of the connection, which end a worker."""
 
 
 class _Message(msgspec.Struct):
-    """The task data that `nexhealth_async.fleet.queue.Line.put` leads to."""
+    """Task data of the messages of `nexhealth_async.fleet.queue.QueueClient.enqueue`."""
 
     f: str
     a: tuple[str]
@@ -32,19 +32,18 @@ class _Message(msgspec.Struct):
 
 
 def message_from(data: str | bytes) -> dict[str, object]:
-    """Read the data of a task; `msgspec.MsgspecError` unless it is one of a fleet.
+    """Decode the data of a task; `msgspec.MsgspecError` unless it is of a fleet.
 
-    All other options of a task are left out: those that name another task whose result or failure
-    it is to be given, above all.
+    All other options of a task are dropped, above all those that pass its result to another task.
     """
-    found = msgspec.json.decode(data, type=_Message)
-    return {"f": found.f, "a": list(found.a), "k": {}, "t": found.t}
+    message = msgspec.json.decode(data, type=_Message)
+    return {"f": message.f, "a": list(message.a), "k": {}, "t": message.t}
 
 
 class GuardedWorker(Worker[None]):
-    """Runs what is queued for a fleet, and drops what it cannot read.
+    """Worker that runs the messages of a fleet and drops invalid ones.
 
-    streaq trusts what is in Redis; without this, one message that is no task ends the worker, and
+    streaq trusts the content of Redis; without this class one invalid message ends the worker, and
     then each worker that takes it over.
     """
 
@@ -58,7 +57,7 @@ class GuardedWorker(Worker[None]):
             await self._abandon(msg)
 
     async def schedule_cron_jobs(self, ready: tuple[str, ...]) -> None:
-        """Schedule nothing: a fleet has no cron jobs, whatever Redis says."""
+        """Schedule nothing: a fleet has no cron jobs, whatever Redis holds."""
 
     async def _abandon(self, msg: StreamMessage) -> None:
         try:
@@ -66,7 +65,7 @@ class GuardedWorker(Worker[None]):
         except Exception as error:
             if _is_lost(error):
                 raise
-            # Its keys are no strings; what is left of the message is not handed out again.
+            # Its keys are not strings; remove the rest of the message.
             with suppress(RedisError):
                 await self._remove(self.stream_key + msg.priority, [msg.message_id])
 
@@ -83,19 +82,19 @@ class GuardedWorker(Worker[None]):
         return await self._readable(lambda: read(count, block))
 
     async def _readable(self, read: Callable[[], Awaitable[Any]]) -> Any:
-        """Return entries of the streams; remove those that name no task."""
+        """Return entries of the streams; remove those without a task."""
         while True:
             entries = cast("Mapping[str, tuple[Any, ...]]", await read() or {})
-            kept = dict[str, tuple[Any, ...]]()
+            valid_entries = dict[str, tuple[Any, ...]]()
             for stream, messages in entries.items():
-                good = tuple(one for one in messages if _names_task(one[1]))
-                foreign = [one[0] for one in messages if not _names_task(one[1])]
+                valid = tuple(message for message in messages if _names_task(message[1]))
+                foreign = [message[0] for message in messages if not _names_task(message[1])]
                 if foreign:
                     await self._remove(stream, foreign)
-                if good:
-                    kept[stream] = good
-            if kept or not entries:
-                return kept
+                if valid:
+                    valid_entries[stream] = valid
+            if valid_entries or not entries:
+                return valid_entries
 
 
 def _names_task(fields: Mapping[str, str] | None) -> bool:
@@ -109,4 +108,4 @@ def _names_task(fields: Mapping[str, str] | None) -> bool:
 
 
 def _is_lost(error: Exception) -> bool:
-    return any(isinstance(one, _CONNECTION_ERRORS) for one in iter_leaves(error))
+    return any(isinstance(leaf, _CONNECTION_ERRORS) for leaf in iter_leaves(error))

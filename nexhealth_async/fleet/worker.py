@@ -1,4 +1,4 @@
-"""A process that reads shards."""
+"""Worker process of a fleet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["fleet_work"]
 
 _MAX_DELAY: Final = 60.0
-"""Seconds before a failed shard is tried again, at the most."""
+"""Maximum seconds before a failed shard is retried."""
 
 
 async def fleet_work(
@@ -27,47 +27,56 @@ async def fleet_work(
     on_event: OnEvent | None = None,
     until_empty: bool = False,
 ) -> None:
-    """Read shards from the queue until SIGINT or SIGTERM; run it in as many processes as you like.
+    """Read shards from the queue until SIGINT or SIGTERM; run it in any number of processes.
 
-    After the signal no new shard is begun; those under way have the queue's ``grace`` to end, and
-    are handed back then, to be gone on with elsewhere. With ``until_empty`` it ends by itself when
-    nothing is left to take; what waits to be tried again is left to others then.
+    After the signal no new shard is started. Running ones have the queue's ``grace`` to end, and
+    are then returned to the queue.
 
-    Raises `OriginError` at once if the pull in the target reads from another server, account or
-    version than the session, and `TargetError` if Redis is lost: let a supervisor start the process
-    again.
+    Args:
+        session: Session that reads the shards.
+        to: Target with the plan.
+        redis: URL of the queue's Redis, or a `FleetQueue` with options.
+        on_event: Called with each event.
+        until_empty: Return once the queue has nothing to start; shards that wait for a retry are
+            left to other workers.
+
+    Raises:
+        OriginError: The pull in the target reads from another server, account or API version.
+        TargetError: The connection to Redis is lost; let a supervisor restart the process.
     """
-    with suppress(TargetError):  # told of each shard, should it last
-        seen = await shared_target(to).overview()
-        if seen is not None and not seen.progress.finished:
-            await session.bulk.check_pull(seen.progress)
+    with suppress(TargetError):  # reported for each shard if it persists
+        overview = await shared_target(to).overview()
+        if overview is not None and not overview.progress.finished:
+            await session.bulk.check_pull(overview.progress)
     queue = FleetQueue.of(redis)
 
-    async def read(text: str, turn: TaskContext) -> None:
+    async def read(text: str, context: TaskContext) -> None:
         try:
-            order = task_from_json(text)
+            task = task_from_json(text)
         except UsageError as error:
             raise TaskAbandonedError(str(error)) from None
         try:
             outcome = await run_shard(
-                order.shard,
+                task.shard,
                 to,
                 session,
-                pull=order.pull,
-                owner=turn.owner,
-                alive=turn.queue.alive,
+                pull=task.pull,
+                owner=context.owner,
+                alive=context.queue.alive,
                 on_event=on_event,
             )
         except NexHealthError as error:
             raise RetryTaskError(
-                f"{type(error).__name__}: {error}", after=_retry_delay(turn)
+                f"{type(error).__name__}: {error}", after=_retry_delay(context)
             ) from None
         if outcome.status == "failed":
-            raise RetryTaskError(outcome.error or "failed", after=_retry_delay(turn))
+            raise RetryTaskError(outcome.error or "failed", after=_retry_delay(context))
         if outcome.status in ("busy", "overtaken"):
-            # Whoever has it acknowledges it; should that one die, it is found here again.
+            # The other worker acknowledges it; if that one dies, this retry runs it.
             raise RetryTaskError(outcome.status, after=queue.takeover)
-        await turn.queue.enqueue({one.id: one.to_json() for one in order.following(outcome)})
+        await context.queue.enqueue(
+            {follow_up.id: follow_up.to_json() for follow_up in task.following(outcome)}
+        )
 
     try:
         await queue.serve(read, until_empty=until_empty)

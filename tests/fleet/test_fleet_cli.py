@@ -107,7 +107,7 @@ async def test_an_unfinished_pull_is_kept_by_default(database: str, redis_url: s
         assert (await _run(fleet, "pull", *_LISTS, *queue))[0] == 0
         status, out, stderr = await _run(fleet, "pull", "patients", *queue)
         assert (status, out) == (2, "")
-        assert "a pull of 2 lists is unfinished in this schema: 0 of 5 parts are done" in stderr
+        assert "a pull of 2 lists is unfinished in this schema: 0 of 5 shards are done" in stderr
         assert "--resume` first if its queue is empty" in stderr
         assert stderr.endswith("or discard it with --replace\n")
         status, out, stderr = await _run(fleet, "pull", "patients", *queue, "--replace")
@@ -146,9 +146,9 @@ async def test_a_narrow_terminal_shows_failures_and_names_what_it_omits(
         (("pull", "patients"), {"NEXHEALTH_PULL_TO": "out/"}, "cannot share files"),
         (("work",), {"NEXHEALTH_PULL_TO": "x.duckdb"}, "or a DuckDB file"),
         (("work",), {"NEXHEALTH_REDIS": ""}, "No queue is configured"),
-        (("work",), {"NEXHEALTH_REDIS": "http://x"}, "no address of a Redis"),
-        (("work",), {"NEXHEALTH_REDIS": "redis:6379"}, "no address of a Redis"),
-        (("work",), {"NEXHEALTH_REDIS": "redis://u:12?geheim@h/0"}, "no address of a Redis"),
+        (("work",), {"NEXHEALTH_REDIS": "http://x"}, "invalid Redis URL"),
+        (("work",), {"NEXHEALTH_REDIS": "redis:6379"}, "invalid Redis URL"),
+        (("work",), {"NEXHEALTH_REDIS": "redis://u:12?geheim@h/0"}, "invalid Redis URL"),
         (("work", "--redis", "redis://me:geheim@x"), {}, "--redis cannot contain a password"),
         (
             ("work", "--redis", "redis://x/0?password=geheim"),
@@ -166,12 +166,12 @@ async def test_a_narrow_terminal_shows_failures_and_names_what_it_omits(
             {},
             "cannot contain a password",
         ),
-        (("work", "--redis", "redis://me:geheim@[x"), {}, "no address of a Redis"),
+        (("work", "--redis", "redis://me:geheim@[x"), {}, "invalid Redis URL"),
         (("work", "--sandbox"), {}, "--sandbox ends with this command"),
         (("pull", "patients", "--resume"), {}, "--resume continues the last pull"),
         (("pull", "--replace", "--resume"), {}, "--resume continues the last pull"),
-        (("status",), {"NEXHEALTH_PULL_TO": "postgres://"}, "no address of a PostgreSQL"),
-        (("status",), {"NEXHEALTH_PULL_TO": "postgres://h:5931abc/x"}, "no address of a"),
+        (("status",), {"NEXHEALTH_PULL_TO": "postgres://"}, "invalid PostgreSQL URL"),
+        (("status",), {"NEXHEALTH_PULL_TO": "postgres://h:5931abc/x"}, "invalid PostgreSQL URL"),
         (("pull", "nothing"), {}, "These can be pulled"),
         (("status",), {}, "There is no pull in this database"),
     ],

@@ -82,7 +82,9 @@ async def test_a_message_that_names_what_to_read_empties_no_table(
         await fleet.work_off()
         assert not (await fleet.status()).finished
         await fleet.check_truth(PATIENTS)
-        assert any("no order" in (one.error or "") for one in (await fleet.status()).dead)
+        assert any(
+            "invalid fleet message" in (one.error or "") for one in (await fleet.status()).dead
+        )
 
         await requeue(to=fleet.target, redis=fleet.queue)
         await change_messages(
@@ -232,7 +234,7 @@ async def test_a_heartbeat_without_an_expiry_is_ignored(database: str, redis_url
     ],
 )
 def test_an_invalid_message_is_refused(text: str | bytes) -> None:
-    with pytest.raises(UsageError, match="no order of a fleet"):
+    with pytest.raises(UsageError, match="invalid fleet message"):
         task_from_json(text)
 
 
