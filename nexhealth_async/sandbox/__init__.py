@@ -1,6 +1,6 @@
-"""An in-process API server of invented dental practices, for tests of this library and of yours.
+"""An in-process API server with invented dental practices, for tests of clients.
 
-It shares no paging or request code with the client: what both believed wrongly would never show.
+It shares no code with the client, because tests would not find errors in shared code.
 """
 
 from __future__ import annotations

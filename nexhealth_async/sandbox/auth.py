@@ -1,4 +1,4 @@
-"""Keys and tokens: signed for real, short-lived, and revoked when a test says so."""
+"""API keys and signed, short-lived tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _b64(raw: bytes) -> str:
 
 
 class KeyRing:
-    """Hands out tokens for the one API key and knows which are still good."""
+    """The API key, the tokens issued for it, and their validity."""
 
     def __init__(self, clock: Clock, lifetime: float, api_key: str | None = None) -> None:
         self.clock = clock
@@ -35,9 +35,9 @@ class KeyRing:
         return f"<Keys: {self.logins} logins>"
 
     def login(self, authorization: str | None) -> str | None:
-        """A new token for the bare API key, or ``None`` for anything else."""
-        given = (authorization or "").encode()
-        if self._revoked or not hmac.compare_digest(given, self.api_key.encode()):
+        """Return a new token if the header is the bare API key, else None."""
+        header = (authorization or "").encode()
+        if self._revoked or not hmac.compare_digest(header, self.api_key.encode()):
             return None
         self.logins += 1
         issued = int(self.clock.now())
@@ -60,25 +60,25 @@ class KeyRing:
         return token
 
     def accepts(self, authorization: str | None) -> bool:
-        """Whether this header opens the data endpoints at this moment."""
+        """Return whether this header has a valid token."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme != "Bearer" or token not in self._live:
             return False
         signed, _, signature = token.rpartition(".")
-        fresh = self.clock.now() < self._live[token]
-        return fresh and hmac.compare_digest(signature, self._sign(signed))
+        is_current = self.clock.now() < self._live[token]
+        return is_current and hmac.compare_digest(signature, self._sign(signed))
 
     def expire_all(self) -> None:
-        """Refuse every token issued so far."""
+        """Reject every token issued so far."""
         self._live.clear()
 
     def revoke(self) -> None:
-        """Refuse the API key and its tokens from now on."""
+        """Reject the API key and its tokens from now on."""
         self._revoked = True
         self._live.clear()
 
     def rotate(self) -> str:
-        """Replace the API key; tokens of the old one go on until they expire."""
+        """Replace the API key and return the new one; old tokens stay valid until they expire."""
         self._revoked = False
         self.api_key = self._new_key()
         return self.api_key

@@ -1,4 +1,4 @@
-"""The sandbox's clock: the machine's own unless told otherwise, and moved by hand in tests."""
+"""The sandbox's clock, which tests can stop and move."""
 
 from __future__ import annotations
 
@@ -9,31 +9,35 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """What the sandbox believes the time to be.
+    """The current time of a sandbox.
 
-    Without an argument it follows the machine's clock; with a moment (with zone) it stands still
-    there. Either way ``advance`` moves it. Tokens, rate windows and "in the past" are judged by it;
-    latency and delays are real waiting.
+    Tokens, rate limits and the check for times in the past use this clock; latency and delays are
+    real time.
+
+    Args:
+        start: Without it, the clock follows the system clock. With it (a datetime with a zone), the
+            clock stands still at this time. `advance` moves the clock in both cases.
+
+    Raises:
+        ValueError: ``start`` has no zone.
     """
 
     def __init__(self, start: datetime | None = None) -> None:
         if start is not None and start.tzinfo is None:
-            raise ValueError(
-                "Give the clock a moment with a zone, such as datetime(..., tzinfo=UTC)."
-            )
+            raise ValueError("start needs a time zone, such as datetime(..., tzinfo=UTC).")
         self._fixed = None if start is None else start.timestamp()
         self._offset = 0.0
 
     def now(self) -> float:
-        """Seconds since 1970, UTC."""
+        """Return the time in seconds since 1970, UTC."""
         return (time.time() if self._fixed is None else self._fixed) + self._offset
 
     def today(self) -> datetime:
-        """The same moment as a datetime in UTC."""
+        """Return the time as a datetime in UTC."""
         return datetime.fromtimestamp(self.now(), UTC)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward (or, with a negative number, back)."""
+        """Move the clock forward, or back by a negative number of seconds."""
         self._offset += seconds
 
     def __repr__(self) -> str:

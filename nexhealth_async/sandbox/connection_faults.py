@@ -1,4 +1,4 @@
-"""How a test orders faults of the line: silence, a drip, altered bytes, no connection at all."""
+"""Fault injection on connections: hanging or slow responses, altered bytes, refused connections."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["ConnectionFaults"]
 
 
 class ConnectionFaults(ResponseFaults):
-    """The part of a sandbox that takes orders for what befalls the line; see `ResponseFaults`."""
+    """The part of a sandbox that injects connection faults; see `ResponseFaults`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.door: SandboxListener = SandboxListener()
+        self.listener: SandboxListener = SandboxListener()
 
     def alter_next(
         self,
@@ -32,10 +32,16 @@ class ConnectionFaults(ResponseFaults):
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Do what is asked, but put the answer's body through a function before it leaves.
+        """Process the next requests, but alter their responses.
 
-        ``status`` and ``headers`` replace the answer's own: cookies, an encoding, another type.
-        ``chunked`` sends it without saying how long it is.
+        Args:
+            change: A function applied to the body.
+            status: Status instead of the response's own.
+            headers: Headers beside or instead of the response's own.
+            chunked: Whether to send the body without ``Content-Length``.
+            times: Number of requests.
+            path: See `ResponseFaults`.
+            method: See `ResponseFaults`.
         """
         fault = Fault(
             kind="alter",
@@ -57,10 +63,16 @@ class ConnectionFaults(ResponseFaults):
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Leave the next requests without an end of their answer, the connection open.
+        """Keep the connections of the next requests open without completing the response.
 
-        ``before``: nothing was done; ``after``: all was done; ``mid_body``: all was done, and half
-        of the answer arrives. ``clear()`` ends the silence by closing the connections.
+        ``clear()`` closes the connections.
+
+        Args:
+            when: ``before`` processing, ``after`` it, or ``mid_body``: after processing, when half
+                of the body has been sent.
+            times: Number of requests.
+            path: See `ResponseFaults`.
+            method: See `ResponseFaults`.
         """
         return self.faults.add(Fault(kind="hang", when=when, times=times, path=path, method=method))
 
@@ -72,22 +84,22 @@ class ConnectionFaults(ResponseFaults):
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Do what is asked, but send the answer's body byte by byte, with these pauses."""
+        """Process the next requests, but send the bodies byte by byte, this many seconds apart."""
         return self.faults.add(
             Fault(kind="drip", seconds=seconds, times=times, path=path, method=method)
         )
 
     def reset_next(self, times: int = 1) -> None:
-        """Accept the next new connections, and reset each before it can say anything.
+        """Reset the next new connections before any request.
 
-        Connections that idle are closed, so that requests need new ones.
+        Idle connections are closed, so that requests need new ones.
         """
-        self.door.reset_next(times)
+        self.listener.reset_next(times)
 
     def refuse_connections(self) -> None:
-        """Stop listening, and close connections that idle, until `accept_connections`."""
-        self.door.close()
+        """Stop listening, and close idle connections, until `accept_connections`."""
+        self.listener.close()
 
     async def accept_connections(self) -> None:
-        """Listen again, on the same port, and reset no more connections."""
-        await self.door.open(self.door.port)
+        """Listen again on the same port, and stop resetting connections."""
+        await self.listener.open(self.listener.port)

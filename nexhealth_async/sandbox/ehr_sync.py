@@ -1,4 +1,4 @@
-"""The practice's own system takes up what was written, or does not."""
+"""Syncs of written records into the practice's own system."""
 
 from __future__ import annotations
 
@@ -14,56 +14,61 @@ from nexhealth_async.sandbox.tables import RecordTable
 __all__ = ["Insertion", "InsertionOutcome", "insert_pending"]
 
 InsertionOutcome: TypeAlias = Literal["complete", "failed", "timed_out", "incomplete"]
-"""How the writing of a record into the practice's system ended, as webhooks spell it."""
+"""Outcome of writing a record into the practice's system, as webhooks spell it."""
 
 _SYSTEM: Final = "remote_db-sandbox-DataSource-1"
 
 
 @frozen(kw_only=True)
 class Insertion:
-    """One record that the practice's system took, or did not take."""
+    """One attempt to write a record into the practice's system."""
 
     practice: Practice
     table: RecordTable
     resource_type: str
     """``Appointment``, ``Patient``, ``Payment`` or ``Adjustment``."""
     record: JsonRow
-    """The record as it is now; of an entry that was refused, what it would have been."""
+    """The record as it is now; of a rejected payment or adjustment, the record as requested."""
     outcome: InsertionOutcome
 
     @property
-    def refusal(self) -> str | None:
-        """The event that tells of it, if it was refused; successes are told by the change."""
+    def failure_event(self) -> str | None:
+        """Event of a rejected insertion; None for a success, whose event comes from the change."""
         if self.outcome == "complete" or self.resource_type == "Patient":
             return None
         return f"{self.resource_type.lower()}_insertion.{self.outcome}"
 
 
 def insert_pending(
-    practice: Practice, now: float, refused: Collection[int | str], outcome: InsertionOutcome
+    practice: Practice, now: float, rejected: Collection[int | str], outcome: InsertionOutcome
 ) -> Iterator[Insertion]:
-    """Write what waits into the practice's system, but for the records whose id is refused.
+    """Write pending records into the practice's system, except rejected ones.
 
-    What was refused once stays as it is: unwritten appointments and patients for ever, payments
-    and adjustments (named by their ``transaction_id``) nowhere. Where no system is connected,
-    everything goes on waiting.
+    Rejected appointments and patients stay unwritten permanently. Rejected payments and adjustments
+    are discarded. Without a connected system, all records stay pending.
+
+    Args:
+        practice: The practice.
+        now: The time in seconds since 1970.
+        rejected: Ids of appointments and patients, ``transaction_id`` of payments and adjustments.
+        outcome: The outcome of the rejected records.
     """
     if not practice.connected:
         return
     for table, kind in ((practice.appointments, "Appointment"), (practice.patients, "Patient")):
         for id in table.where("foreign_id_type", "nex").copy():
-            if id in practice.refused:
+            if id in practice.rejected:
                 continue
-            if id in refused:
-                practice.refused.add(id)
+            if id in rejected:
+                practice.rejected.add(id)
                 yield _insertion(practice, table, kind, table.row(id), outcome)
                 continue
-            table.update(id, **_write_record(practice, table, id, format_timestamp(now)))
+            table.update(id, **_synced_fields(practice, table, id, format_timestamp(now)))
             yield _insertion(practice, table, kind, table.row(id), "complete")
-    yield from _entries(practice, format_timestamp(now), refused, outcome)
+    yield from _insert_ledger_entries(practice, format_timestamp(now), rejected, outcome)
 
 
-def _write_record(practice: Practice, table: RecordTable, id: int, now: str) -> JsonRow:
+def _synced_fields(practice: Practice, table: RecordTable, id: int, now: str) -> JsonRow:
     fields: JsonRow = {
         "foreign_id": str(id % 1_000_000),
         "foreign_id_type": _SYSTEM,
@@ -76,18 +81,18 @@ def _write_record(practice: Practice, table: RecordTable, id: int, now: str) -> 
     return fields
 
 
-def _entries(
-    practice: Practice, now: str, refused: Collection[int | str], outcome: InsertionOutcome
+def _insert_ledger_entries(
+    practice: Practice, now: str, rejected: Collection[int | str], outcome: InsertionOutcome
 ) -> Iterator[Insertion]:
-    waiting = practice.pending.copy()
+    pending = practice.pending.copy()
     practice.pending.clear()
-    for table, record in waiting:
+    for table, record in pending:
         kind = "Payment" if table is practice.payments else "Adjustment"
-        if record["transaction_id"] in refused:
+        if record["transaction_id"] in rejected:
             yield _insertion(practice, table, kind, {"id": None, **record}, outcome)
             continue
         id = table.add({**record, "updated_at": now})
-        table.update(id, **practice.bookkeeper.is_paid(id))
+        table.update(id, **practice.ledger_data.foreign_id_fields(id))
         yield _insertion(practice, table, kind, table.row(id), "complete")
 
 

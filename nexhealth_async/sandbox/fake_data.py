@@ -1,7 +1,7 @@
-"""Invented practices: people, rooms, visits; the same for the same seed, made one by one.
+"""Invented records of practices, generated on demand from a seed.
 
-Names, streets and numbers are made up; phone numbers use the exchange 555, addresses of mail end
-in example.com.
+Names, streets and numbers are made up. Phone numbers use the exchange 555, and email addresses
+end in example.com.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EMR: Final = "remote_db-sandbox-DataSource-1"
 
 
 def draw(*key: int) -> int:
-    """A well-mixed 64-bit number that depends on nothing but its key."""
+    """Return a pseudorandom 64-bit number that depends only on the key."""
     value = 0x9E3779B97F4A7C15
     for part in key:
         value = ((value ^ part) * 0xBF58476D1CE4E5B9) & _MASK
@@ -38,7 +38,7 @@ def _uuid(value: int) -> str:
 
 
 class Maker:
-    """Makes one practice's rows, each from its index and id alone."""
+    """A generator of one practice's rows, each from its index and id alone."""
 
     def __init__(
         self,
@@ -71,19 +71,19 @@ class Maker:
         self._monday = monday
 
     def draw(self, stream: int, index: int) -> int:
-        """A number of this practice's own."""
+        """Return a pseudorandom 64-bit number of this practice."""
         return draw(self.seed, self.number, stream, index)
 
     def times(self, value: int) -> JsonRow:
-        """When a record was made and last changed."""
-        made = self._base - 86_400 - value % 60_000_000
+        """Return ``created_at`` and ``updated_at``."""
+        created = self._base - 86_400 - value % 60_000_000
         return {
-            "created_at": format_timestamp(made),
-            "updated_at": format_timestamp(made + (value >> 20) % 86_000),
+            "created_at": format_timestamp(created),
+            "updated_at": format_timestamp(created + (value >> 20) % 86_000),
         }
 
     def institution(self, name: str, subdomain: str) -> JsonRow:
-        """The practice's institution, without its locations."""
+        """Return the practice's institution, without its locations."""
         return {
             "id": self.institution_id,
             "name": name,
@@ -107,7 +107,7 @@ class Maker:
         }
 
     def location(self, index: int, id: int) -> JsonRow:
-        """One office."""
+        """Return a location."""
         value = self.draw(2, index)
         return {
             "id": id,
@@ -138,7 +138,7 @@ class Maker:
         }
 
     def patient(self, index: int, id: int) -> JsonRow:
-        """One invented person; about one in ten is inactive."""
+        """Return a patient; about one in ten is inactive."""
         value = self.draw(3, index)
         first = FIRST[value % len(FIRST)]
         last = LAST[(value >> 8) % len(LAST)]
@@ -186,11 +186,11 @@ class Maker:
         }
 
     def inactive(self, index: int) -> bool:
-        """Whether a seeded patient is inactive, without making the rest."""
+        """Return whether a seeded patient is inactive, without generating the row."""
         return (self.draw(3, index) >> 48) % 10 == 0
 
     def provider(self, index: int, id: int) -> JsonRow:
-        """One dentist, requestable in every office."""
+        """Return a provider, who is requestable at every location."""
         value = self.draw(4, index)
         first = FIRST[value % len(FIRST)]
         last = LAST[(value >> 8) % len(LAST)]
@@ -215,11 +215,13 @@ class Maker:
             "specialty_code": None,
             "nexhealth_specialty": "Dentist",
             "profile_url": "https://cdn.example.com/avatar.svg",
-            "provider_requestables": [{"location_id": one} for one in self.location_ids],
+            "provider_requestables": [
+                {"location_id": location_id} for location_id in self.location_ids
+            ],
         }
 
     def operatory(self, index: int, id: int) -> JsonRow:
-        """One room; rooms are dealt to the offices in turn."""
+        """Return an operatory; they are distributed over the locations in turn."""
         value = self.draw(5, index)
         return {
             "id": id,
@@ -236,7 +238,7 @@ class Maker:
         }
 
     def appointment_type(self, index: int, id: int) -> JsonRow:
-        """One kind of visit."""
+        """Return an appointment type."""
         name, minutes = TYPES[index % len(TYPES)]
         return {
             "id": id,
@@ -248,7 +250,7 @@ class Maker:
         }
 
     def descriptor(self, index: int, id: int) -> JsonRow:
-        """One procedure code or visit type as the practice's own system names it."""
+        """Return an appointment descriptor: a procedure code or appointment type of the EHR."""
         value = self.draw(6, index)
         kind, name, code, category = DESCRIPTORS[index % len(DESCRIPTORS)]
         data = {
@@ -271,19 +273,21 @@ class Maker:
         }
 
     def availability(self, index: int, id: int) -> JsonRow:
-        """Weekdays nine to five, one for each provider in each office."""
+        """Return working hours: weekdays nine to five, one for each provider and location."""
         providers = len(self.provider_ids)
         location = index // providers % len(self.location_ids)
-        rooms = [
-            room
-            for at, room in enumerate(self.operatory_ids)
-            if at % len(self.location_ids) == location
+        operatory_ids = [
+            operatory_id
+            for i, operatory_id in enumerate(self.operatory_ids)
+            if i % len(self.location_ids) == location
         ]
         return {
             "id": id,
             "provider_id": self.provider_ids[index % providers],
             "location_id": self.location_ids[location],
-            "operatory_id": rooms[index % providers % len(rooms)] if rooms else None,
+            "operatory_id": operatory_ids[index % providers % len(operatory_ids)]
+            if operatory_ids
+            else None,
             "begin_time": "09:00",
             "end_time": "17:00",
             "days": list(WEEK),
@@ -297,27 +301,27 @@ class Maker:
         }
 
     def offset(self, seconds: float, *, colon: bool = True) -> str:
-        """The practice's distance from UTC at a moment, ``-05:00`` or ``-0500``."""
-        shown = datetime.fromtimestamp(seconds, self.zone).strftime("%z")
-        return f"{shown[:3]}:{shown[3:]}" if colon else shown
+        """Return the practice's UTC offset at a time, ``-05:00`` or ``-0500``."""
+        offset = datetime.fromtimestamp(seconds, self.zone).strftime("%z")
+        return f"{offset[:3]}:{offset[3:]}" if colon else offset
 
     def appointment(self, index: int, id: int) -> JsonRow:
-        """One visit on a grid around the anchor's week: none clashes with another."""
+        """Return an appointment on a grid around the anchor's week, without overlaps."""
         value = self.draw(7, index)
-        lanes = max(1, len(self.provider_ids))
-        a_day = lanes * 8
-        day = index // a_day - (self.appointment_total // a_day) // 2
-        on = self._monday + timedelta(weeks=day // 5, days=day % 5)
-        local = datetime.combine(on, time(9 + index // lanes % 8), self.zone)
+        providers = max(1, len(self.provider_ids))
+        per_day = providers * 8
+        day = index // per_day - (self.appointment_total // per_day) // 2
+        start_date = self._monday + timedelta(weeks=day // 5, days=day % 5)
+        local = datetime.combine(start_date, time(9 + index // providers % 8), self.zone)
         start = local.timestamp()
         location = index % len(self.location_ids)
-        rooms = self.operatory_ids[location :: len(self.location_ids)]
+        operatory_ids = self.operatory_ids[location :: len(self.location_ids)]
         cancelled = value % 12 == 0
         times = self.times(value)
         return {
             "id": id,
             "patient_id": self.patient_ids[index % len(self.patient_ids)],
-            "provider_id": self.provider_ids[index % lanes] if self.provider_ids else None,
+            "provider_id": self.provider_ids[index % providers] if self.provider_ids else None,
             "provider_name": None,
             "start_time": format_timestamp(start),
             "confirmed": (value >> 8) % 2 == 0,
@@ -344,7 +348,9 @@ class Maker:
             "is_new_clients_patient": None,
             "confirmed_at": None,
             "sooner_if_possible": False,
-            "operatory_id": rooms[index % lanes % len(rooms)] if rooms else None,
+            "operatory_id": operatory_ids[index % providers % len(operatory_ids)]
+            if operatory_ids
+            else None,
             "deleted": False,
             "checked_out": False,
             "checked_out_at": None,
@@ -354,7 +360,7 @@ class Maker:
         }
 
     def procedure(self, index: int, id: int) -> JsonRow:
-        """One procedure; patients get theirs in turn."""
+        """Return a procedure; they are distributed over the patients in turn."""
         value = self.draw(8, index)
         code, name, fee = CODES[value % len(CODES)]
         day = (self.anchor - timedelta(days=(value >> 8) % 700)).isoformat()
@@ -379,7 +385,7 @@ class Maker:
         }
 
     def plan(self, index: int, id: int) -> JsonRow:
-        """One insurance plan."""
+        """Return an insurance plan."""
         return {
             "id": id,
             "payer_id": f"{60_000 + index}",
@@ -398,7 +404,7 @@ class Maker:
         }
 
     def coverage(self, index: int, id: int) -> JsonRow:
-        """One coverage; every patient has one."""
+        """Return an insurance coverage; every patient has one."""
         patient = self.patient_ids[index % len(self.patient_ids)]
         return {
             "id": id,
@@ -415,7 +421,7 @@ class Maker:
         }
 
     def recall_type(self, index: int, id: int) -> JsonRow:
-        """One kind of recall."""
+        """Return a recall type."""
         value = self.draw(10, index)
         return {
             "id": id,
@@ -430,7 +436,7 @@ class Maker:
         }
 
     def recall(self, index: int, id: int, type_ids: Sequence[int]) -> JsonRow:
-        """One recall; every third patient has one."""
+        """Return a recall; every third patient has one."""
         value = self.draw(11, index)
         return {
             "id": id,

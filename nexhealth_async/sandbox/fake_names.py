@@ -1,4 +1,4 @@
-"""Invented names, streets, visits and codes. No one real is meant."""
+"""Invented names, streets, appointment types and codes; no real people."""
 
 from __future__ import annotations
 
@@ -78,4 +78,4 @@ DESCRIPTORS: Final = (
     ("Opendental Appointment Types", "Hygiene recall", "1", None),
     ("Opendental Appointment Types", "New patient", "2", None),
 )
-"""Type, name, code and category, as Open Dental has them."""
+"""Type, name, code and category, as in Open Dental."""

@@ -1,4 +1,4 @@
-"""How a test orders faults: one method for each way a reply can go wrong."""
+"""Fault injection on responses, with one method for each kind of fault."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ __all__ = ["ResponseFaults"]
 
 
 class ResponseFaults:
-    """The part of a sandbox that takes orders for faults.
+    """The part of a sandbox that injects faults.
 
-    Every order returns the ``Fault``, whose ``times`` counts down as requests meet it. Each method
-    takes ``path`` (a path, or a template such as ``/patients/{id}``) and ``method`` to say which
-    requests are meant. Parameters behind the path, as in ``/patients?page=1``, must be among the
-    request's: with several requests in flight any of them may come first. Without a path every
-    request is meant but ``/authenticates``, so that a test need not count logins: name it to hit
-    it.
+    Each method returns the ``Fault``, whose ``times`` counts down with each request it applies to.
+
+    ``path`` (a path, or a template such as ``/patients/{id}``) and ``method`` select the requests.
+    Query parameters in ``path``, as in ``/patients?page=1``, must be among the request's; use them
+    if several requests are in flight, since any of them may come first. Without a path, a fault
+    applies to every request except the login, so that tests need not count logins; name
+    ``/authenticates`` to select it.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class ResponseFaults:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Fault:
-        """Answer the next requests with this status, without doing what they ask."""
+        """Answer the next requests with this status, without processing them."""
         return self.faults.add(
             Fault(
                 kind="fail",
@@ -56,9 +57,14 @@ class ResponseFaults:
     ) -> Fault:
         """Reset the connection of the next requests.
 
-        ``before``: nothing was done; ``after``: all was done, nothing is answered; ``mid_body``:
-        all was done, the headers and half the body arrive. Mind that aiohttp's own client repeats a
-        GET by itself when a connection it used before breaks before the answer.
+        aiohttp's client repeats a GET by itself if a reused connection breaks before the response.
+
+        Args:
+            times: Number of requests.
+            when: ``before`` processing, ``after`` it, or ``mid_body``: after processing, when the
+                headers and half of the body have been sent.
+            path: See the class.
+            method: See the class.
         """
         return self.faults.add(Fault(kind=when, times=times, path=path, method=method))
 
@@ -70,10 +76,10 @@ class ResponseFaults:
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Reset the connection of the next requests, and do what they ask so many seconds later.
+        """Reset the connection of the next requests, and process them this many seconds later.
 
-        The seconds are of the sandbox's clock. What is due is done before the next request is
-        answered, or when ``Sandbox.commit_due`` is called.
+        The seconds are those of the sandbox's clock. A request that is due is processed before the
+        next request is answered, or when ``Sandbox.commit_due`` is called.
         """
         return self.faults.add(
             Fault(kind="late", seconds=seconds, times=times, path=path, method=method)
@@ -82,7 +88,7 @@ class ResponseFaults:
     def truncate_next(
         self, *, times: int = 1, path: str | None = None, method: str | None = None
     ) -> Fault:
-        """Send half the body as if it were whole: valid HTTP, broken JSON."""
+        """Send half of the body as a complete response: valid HTTP, invalid JSON."""
         return self.faults.add(Fault(kind="truncate", times=times, path=path, method=method))
 
     def garbage_next(
@@ -95,7 +101,7 @@ class ResponseFaults:
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Do what is asked, but answer with this body."""
+        """Process the next requests, but answer with this body."""
         return self.faults.add(
             Fault(
                 kind="garbage",
@@ -116,7 +122,7 @@ class ResponseFaults:
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Do what is asked, but answer without a body."""
+        """Process the next requests, but answer without a body."""
         return self.faults.add(
             Fault(kind="empty", status=status, times=times, path=path, method=method)
         )
@@ -129,7 +135,7 @@ class ResponseFaults:
         path: str | None = None,
         method: str | None = None,
     ) -> Fault:
-        """Wait (real seconds) before looking at the next requests."""
+        """Wait this many seconds (real time) before processing the next requests."""
         return self.faults.add(
             Fault(kind="delay", seconds=seconds, times=times, path=path, method=method)
         )
@@ -137,5 +143,5 @@ class ResponseFaults:
     def firewall_block_next(
         self, *, times: int = 1, path: str | None = None, method: str | None = None
     ) -> Fault:
-        """Refuse the next requests as the network's edge does: 403, HTML, error 1010."""
+        """Answer the next requests like the vendor's firewall: 403, HTML, error 1010."""
         return self.faults.add(Fault(kind="edge_block", times=times, path=path, method=method))

@@ -1,4 +1,4 @@
-"""Faults a test orders in advance: each befalls the next requests that match it."""
+"""Injected faults, each of which applies to the next requests that match it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FIREWALL_PAGE = (
 
 @define(kw_only=True, eq=False)
 class Fault:
-    """One ordered fault. Kept until ``times`` requests have met it."""
+    """An injected fault, which applies to ``times`` requests."""
 
     kind: FaultKind
     times: int = 1
@@ -65,24 +65,23 @@ class Fault:
 
     @property
     def is_processed(self) -> bool:
-        """Whether the request takes effect at once all the same, only its answer suffers."""
+        """True if the request is processed, so that only its response is faulty."""
         return self.kind not in _FAULTS_BEFORE_PROCESSING and self.when != "before"
 
-    def matches(self, seen: RecordedRequest) -> bool:
-        """Whether a request is meant: by path or by template such as ``/patients/{id}``.
-
-        Without a path any request is meant but the login: name ``/authenticates`` to hit that.
-        """
-        if self.method is not None and self.method.upper() != seen.method:
+    def matches(self, request: RecordedRequest) -> bool:
+        """Return whether the fault applies to a request; see `ResponseFaults`."""
+        if self.method is not None and self.method.upper() != request.method:
             return False
         if self.path is None:
-            return seen.path != "/authenticates"
+            return request.path != "/authenticates"
         path, _, query = self.path.partition("?")
-        return path in {seen.path, seen.template} and set(parse_qsl(query)) <= set(seen.query)
+        if path not in {request.path, request.template}:
+            return False
+        return set(parse_qsl(query)) <= set(request.query)
 
 
 class Faults:
-    """The queue of faults to come."""
+    """The queue of injected faults."""
 
     def __init__(self) -> None:
         self._queue: deque[Fault] = deque()
@@ -92,9 +91,9 @@ class Faults:
         return len(self._queue)
 
     def add(self, fault: Fault) -> Fault:
-        """Put a fault at the end of the queue."""
+        """Append a fault to the queue."""
         if fault.times < 1:
-            raise ValueError("A fault has to befall at least one request.")
+            raise ValueError("times must be at least 1.")
         if fault.when not in _WHEN or fault.kind not in get_args(FaultKind):
             raise ValueError('when must be "before", "after" or "mid_body".')
         if fault.method is not None and fault.method.upper() not in _METHODS:
@@ -103,19 +102,19 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Forget all faults still to come, and end those that last."""
+        """Remove all faults, and end the current ones."""
         self._queue.clear()
         self.end()
 
     def end(self) -> None:
-        """End the silences and drips of requests that are being answered."""
+        """End hanging and slow responses by closing their connections."""
         self._ended.set()
         self._ended = asyncio.Event()
 
-    def take(self, seen: RecordedRequest) -> Fault | None:
-        """The first fault meant for this request, used up by one."""
+    def take(self, request: RecordedRequest) -> Fault | None:
+        """Return the first fault that matches a request, and count it down."""
         for fault in self._queue:
-            if fault.matches(seen):
+            if fault.matches(request):
                 fault.times -= 1
                 if fault.times == 0:
                     self._queue.remove(fault)
@@ -125,43 +124,45 @@ class Faults:
     async def apply(
         self, fault: Fault, request: web.Request, response: web.Response
     ) -> web.StreamResponse | None:
-        """Let a fault befall an answer on its way; None if it leaves as any other."""
+        """Send a faulty response; return None if ``response`` is to be sent unchanged."""
         match fault.kind:
             case "before" | "late" | "after":
                 reset_connection(request)
                 return web.Response()
             case "mid_body":
-                partial = await _send_half(request, response)
-                await asyncio.sleep(0.005)  # the half must be read before the reset overtakes it
+                started = await _send_half(request, response)
+                await asyncio.sleep(0.005)  # a reset discards bytes that were not read yet
                 reset_connection(request)
-                return partial
+                return started
             case "hang":
-                begun = await _send_half(request, response) if fault.when == "mid_body" else None
+                partial = None
+                if fault.when == "mid_body":
+                    partial = await _send_half(request, response)
                 await self._ended.wait()
                 reset_connection(request)
-                return begun or web.Response()
+                return partial or web.Response()
             case "drip":
                 return await _send_slowly(request, response, fault.seconds, self._ended)
             case "alter" if fault.chunked:
-                return await _chunked(request, response)
+                return await _send_chunked(request, response)
             case _:
                 return None
 
 
 def reset_connection(request: web.Request) -> None:
-    """Break the connection of a request."""
+    """Reset the connection of a request."""
     if request.transport is not None:
         abort_connection(request.transport)
 
 
-def _bytes_of(reply: web.Response) -> bytes:
-    return reply.body if isinstance(reply.body, bytes) else b""
+def _body_of(response: web.Response) -> bytes:
+    return response.body if isinstance(response.body, bytes) else b""
 
 
-async def _send_half(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    """Send the headers and half the body of a reply."""
-    body = _bytes_of(whole)
-    partial = web.StreamResponse(status=whole.status, headers=whole.headers)
+async def _send_half(request: web.Request, response: web.Response) -> web.StreamResponse:
+    """Send the headers and half of the body of a response."""
+    body = _body_of(response)
+    partial = web.StreamResponse(status=response.status, headers=response.headers)
     partial.content_length = max(len(body), 2)
     await partial.prepare(request)
     await partial.write(body[: len(body) // 2])
@@ -169,28 +170,28 @@ async def _send_half(request: web.Request, whole: web.Response) -> web.StreamRes
 
 
 async def _send_slowly(
-    request: web.Request, whole: web.Response, pause: float, ended: asyncio.Event
+    request: web.Request, response: web.Response, pause: float, ended: asyncio.Event
 ) -> web.StreamResponse:
-    body = _bytes_of(whole)
-    drip = web.StreamResponse(status=whole.status, headers=whole.headers)
-    drip.content_length = len(body)
-    await drip.prepare(request)
+    body = _body_of(response)
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.content_length = len(body)
+    await stream.prepare(request)
     with suppress(ConnectionError):
-        for at in range(len(body)):
-            await drip.write(body[at : at + 1])
+        for offset in range(len(body)):
+            await stream.write(body[offset : offset + 1])
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), pause)
                 reset_connection(request)
                 break
-    return drip
+    return stream
 
 
-async def _chunked(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    reply = web.StreamResponse(status=whole.status, headers=whole.headers)
-    reply.enable_chunked_encoding()
-    await reply.prepare(request)
-    body = _bytes_of(whole)
+async def _send_chunked(request: web.Request, response: web.Response) -> web.StreamResponse:
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.enable_chunked_encoding()
+    await stream.prepare(request)
+    body = _body_of(response)
     with suppress(ConnectionError):
-        for at in range(0, len(body), 65_536):
-            await reply.write(body[at : at + 65_536])
-    return reply
+        for offset in range(0, len(body), 65_536):
+            await stream.write(body[offset : offset + 65_536])
+    return stream

@@ -1,4 +1,4 @@
-"""What a sandbox says of itself with every reply, so that nobody takes it for a real account."""
+"""Identity of a sandbox, sent with every response, so that clients recognize a sandbox."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 __all__ = ["HEADER", "SandboxIdentity"]
 
 HEADER: Final = "Nexhealth-Sandbox"
-"""The header that every reply of a sandbox carries. NexHealth's own servers send no such header."""
+"""Header of every response of a sandbox; NexHealth's own servers do not send it."""
 
 
 class SandboxIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of a sandbox that decide which records it invents."""
+    """Options of a sandbox that determine its records."""
 
     kind: Literal["seeded"] = "seeded"
     seed: int
@@ -30,5 +30,5 @@ class SandboxIdentity(msgspec.Struct, frozen=True, kw_only=True):
     anchor: date
 
     def text(self) -> str:
-        """Return the value of the header: one line of JSON in ASCII."""
+        """Return the value of the header: a line of JSON in ASCII."""
         return msgspec.json.encode(self).decode()

@@ -1,4 +1,4 @@
-"""Rows, moments and refusals as they look on the wire: plain dicts, plain strings."""
+"""JSON rows, timestamps and rejected requests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 JsonRow: TypeAlias = dict[str, object]
-"""One record in wire shape. Values may be anything JSON can say; broken ones too, on purpose."""
+"""A record as JSON. Tests may set any value, including invalid ones."""
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- naive arithmetic is twice as fast: pages of 300
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- naive arithmetic is twice as fast
 NO_ACCESS = "You don't have access to perform this action."
 
 
 class RequestRejectedError(Exception):
-    """Answer the request with an error envelope of this status and these texts."""
+    """An error that answers the request with an error envelope of this status and these texts."""
 
     def __init__(self, status: int, *texts: str) -> None:
         super().__init__(status)
@@ -38,41 +38,42 @@ class RequestRejectedError(Exception):
 
 
 def format_timestamp(seconds: float) -> str:
-    """A record's timestamp: UTC with milliseconds and a ``Z`` (observed form)."""
+    """Return a timestamp in UTC with milliseconds and a ``Z`` (the observed format)."""
     try:
-        at = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
-    except OverflowError:  # a zone took a filter's bound out of the calendar
-        at = datetime.max if seconds > 0 else datetime.min  # noqa: DTZ901 -- naive as the others
-    return at.isoformat(timespec="milliseconds") + "Z"
+        timestamp = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+    except OverflowError:  # a zone can move a filter's bound beyond the calendar
+        timestamp = datetime.max if seconds > 0 else datetime.min  # noqa: DTZ901 -- naive, as above
+    return timestamp.isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_timestamp(value: object) -> datetime | None:
-    """Read a timestamp or date from a row or a query; naive ones count as UTC."""
+    """Parse a timestamp or date of a row or a query; without a zone it is UTC."""
     if not isinstance(value, str):
         return None
     try:
-        read = datetime.fromisoformat(value)
+        timestamp = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+    return timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp
 
 
 def reject_missing(body: Mapping[str, object], *paths: str) -> None:
-    """Refuse a body without these fields, given as ``provider.provider_id``.
+    """Reject a body that lacks one of these fields, written as ``provider.provider_id``.
 
     Raises:
-        Refusal: 400; all are named at once, spelled ``provider[provider_id]``, as seen live.
+        RequestRejectedError: 400 with all missing fields, spelled ``provider[provider_id]``, as
+            observed live.
     """
     missing: list[str] = []
     for path in paths:
-        inside: object = body
-        spelled = ""
+        value: object = body
+        wire_name = ""
         for name in path.split("."):
-            inside = cast("JsonRow", inside).get(name)
-            spelled += f"[{name}]" if spelled else name
-            is_last = spelled.count("[") == path.count(".")
-            if not (_is_present(inside) if is_last else isinstance(inside, dict)):
-                missing += [] if spelled in missing else [spelled]
+            value = cast("JsonRow", value).get(name)
+            wire_name += f"[{name}]" if wire_name else name
+            is_last = wire_name.count("[") == path.count(".")
+            if not (_is_present(value) if is_last else isinstance(value, dict)):
+                missing += [] if wire_name in missing else [wire_name]
                 break
     if missing:
         raise RequestRejectedError(400, f"Missing parameter {', '.join(missing)}")
@@ -83,36 +84,36 @@ def _is_present(value: object) -> bool:
 
 
 def row(value: object) -> JsonRow | None:
-    """The value as a row, if it is one."""
+    """Return the value if it is a row, else None."""
     return cast("JsonRow", value) if isinstance(value, dict) else None
 
 
 def rows(value: object) -> list[JsonRow]:
-    """The rows in a list; anything else counts as none."""
-    found = cast("list[object]", value) if isinstance(value, list) else []
-    return [cast("JsonRow", one) for one in found if isinstance(one, dict)]
+    """Return the rows of a list; empty for anything else."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("JsonRow", item) for item in items if isinstance(item, dict)]
 
 
 def ints(value: object) -> list[int]:
-    """The whole numbers in a list; anything else counts as none."""
-    found = cast("Iterable[object]", value) if isinstance(value, list) else ()
-    return [one for one in found if isinstance(one, int)]
+    """Return the integers of a list; empty for anything else."""
+    items = cast("Iterable[object]", value) if isinstance(value, list) else ()
+    return [item for item in items if isinstance(item, int)]
 
 
 def texts(value: object) -> list[str] | None:
-    """The list, if it is one of texts only."""
-    found = cast("list[object]", value) if isinstance(value, list) else [None]
-    chosen = [one for one in found if isinstance(one, str)]
-    return chosen if len(chosen) == len(found) else None
+    """Return the value if it is a list of strings, else None."""
+    items = cast("list[object]", value) if isinstance(value, list) else [None]
+    strings = [item for item in items if isinstance(item, str)]
+    return strings if len(strings) == len(items) else None
 
 
 def number(record: Mapping[str, object], key: str) -> int:
-    """A whole number out of a row; 0 when it is not one."""
+    """Return an integer of a row; 0 if it is missing or of another type."""
     value = record.get(key)
     return value if isinstance(value, int) else 0
 
 
 def text(record: Mapping[str, object] | None, key: str) -> str:
-    """A text out of a row; empty when it is not one."""
+    """Return a string of a row; empty if it is missing or of another type."""
     value = None if record is None else record.get(key)
     return value if isinstance(value, str) else ""

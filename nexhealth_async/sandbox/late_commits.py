@@ -1,4 +1,4 @@
-"""Requests that are carried out only after their connection broke."""
+"""Requests that are processed some time after their connection was reset."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["LateCommit"]
 
 @define(kw_only=True, eq=False)
 class LateCommit:
-    """One request that is still to be carried out."""
+    """A request that is processed later."""
 
     due: float
-    """When, by the sandbox's clock."""
+    """Time of processing, in seconds of the sandbox's clock."""
     method: str
     path: str
     commit: Callable[[], object]

@@ -1,4 +1,4 @@
-"""Invented ledgers and the papers beside them: the same for the same seed, made one by one."""
+"""Invented ledgers, plans, notes and staff, generated on demand from a seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAN_STATES: Final = ("proposed", "accepted", "completed", "rejected")
 
 
 class LedgerTables(Protocol):
-    """The tables of a practice that ledger rows refer to."""
+    """Tables of a practice that ledger rows refer to."""
 
     @property
     def patients(self) -> RecordTable:
@@ -63,10 +63,10 @@ class LedgerTables(Protocol):
 
 
 class LedgerData:
-    """Makes one practice's ledger rows, each from its index and id alone.
+    """A generator of one practice's ledger rows, each from its index and id alone.
 
-    Every patient has a charge, for their first procedure where they have one. Every second charge
-    has a payment of half its fee, every third a claim, every fifth an adjustment.
+    Every patient has a charge, for their first procedure if they have one. Every second charge has
+    a payment of half its fee, every third a claim, every fifth an adjustment.
     """
 
     def __init__(self, tables: LedgerTables, maker: Maker) -> None:
@@ -78,94 +78,96 @@ class LedgerData:
         return ids[index % len(ids)]
 
     def guarantor_id(self, patient_id: int) -> int:
-        """Who pays for a patient: themselves, unless the record names somebody."""
-        known = self._tables.patients.get(patient_id)
-        return (number(known, "guarantor_id") if known else 0) or patient_id
+        """Return the guarantor of a patient: the patient, unless the record names another."""
+        patient = self._tables.patients.get(patient_id)
+        return (number(patient, "guarantor_id") if patient else 0) or patient_id
 
     def _procedure(self, index: int) -> tuple[int | None, JsonRow]:
-        made = self._tables.procedures.ids
-        id = made[index] if index < len(made) else None
+        ids = self._tables.procedures.ids
+        id = ids[index] if index < len(ids) else None
         return id, self._make.procedure(index, id or 0)
 
     def _entry(self, stream: int, index: int, id: int, charge: int) -> JsonRow:
-        _, work = self._procedure(charge)
+        _, procedure = self._procedure(charge)
         patient_id = self._patient_id(charge)
         return {
             "id": id,
             "foreign_id": str(100_000 + index),
-            "location_id": work["location_id"],
+            "location_id": procedure["location_id"],
             "patient_id": patient_id,
             "guarantor_id": self.guarantor_id(patient_id),
-            "provider_id": work["provider_id"],
+            "provider_id": procedure["provider_id"],
             "updated_at": self._make.times(self._make.draw(stream, index))["updated_at"],
-            "description": work["name"],
+            "description": procedure["name"],
             "deleted_at": None,
         }
 
     def charge(self, index: int, id: int) -> JsonRow:
-        """What a procedure costs."""
-        procedure_id, work = self._procedure(index)
+        """Return the charge of a procedure."""
+        procedure_id, procedure = self._procedure(index)
         return {
             **self._entry(20, index, id, index),
             "procedure_id": procedure_id,
-            "procedure_code": work["code"],
-            "fee": work["fee"],
-            "charged_at": work["start_date"],
+            "procedure_code": procedure["code"],
+            "fee": procedure["fee"],
+            "charged_at": procedure["start_date"],
         }
 
     def payment(self, index: int, id: int) -> JsonRow:
-        """Half of every second charge, three weeks later; negative, as it lowers a balance."""
-        at = index * 2
-        _, work = self._procedure(at)
+        """Return a payment of half of every second charge, negative, three weeks later."""
+        charge = index * 2
+        _, procedure = self._procedure(charge)
         return {
-            **self._entry(21, index, id, at),
+            **self._entry(21, index, id, charge),
             "description": "Payment",
-            "payment_amount": price(-_fee(work) / 2),
-            "paid_at": _add_days(work, 21),
+            "payment_amount": price(-_fee(procedure) / 2),
+            "paid_at": _add_days(procedure, 21),
             "transaction_id": None,
-            "charge_id": self._tables.charges.first_id + at,
-            "claim_id": self._tables.claims.first_id + at // 3 if at % 3 == 0 else None,
-            "payment_plan_id": self._tables.payment_plans.first_id + at // 5
-            if at % 5 == 0
+            "charge_id": self._tables.charges.first_id + charge,
+            "claim_id": self._tables.claims.first_id + charge // 3 if charge % 3 == 0 else None,
+            "payment_plan_id": self._tables.payment_plans.first_id + charge // 5
+            if charge % 5 == 0
             else None,
-            "insurance_plan_id": self._plan_id(at) if at % 3 == 0 else None,
+            "insurance_plan_id": self._plan_id(charge) if charge % 3 == 0 else None,
             "payment_type_id": self._tables.payment_types.ids[index % 2],
         }
 
     def adjustment(self, index: int, id: int) -> JsonRow:
-        """Ten dollars off every fifth charge."""
-        at = index * 5
-        _, work = self._procedure(at)
+        """Return an adjustment of ten dollars off every fifth charge."""
+        charge = index * 5
+        _, procedure = self._procedure(charge)
         return {
-            **self._entry(22, index, id, at),
+            **self._entry(22, index, id, charge),
             "description": "Courtesy",
             "adjustment_amount": price("-10.00"),
-            "adjusted_at": _add_days(work, 7),
+            "adjusted_at": _add_days(procedure, 7),
             "transaction_id": None,
-            "charge_id": self._tables.charges.first_id + at,
+            "charge_id": self._tables.charges.first_id + charge,
             "claim_id": None,
             "adjustment_type_id": self._tables.adjustment_types.ids[0],
         }
 
     def claim(self, index: int, id: int) -> JsonRow:
-        """What the insurer is asked for every third charge; ``charge_ids`` is not shown."""
-        at = index * 3
-        _, work = self._procedure(at)
-        fee = _fee(work)
+        """Return a claim of every third charge; ``charge_ids`` is not part of responses."""
+        charge = index * 3
+        _, procedure = self._procedure(charge)
+        fee = _fee(procedure)
         status = CLAIM_STATES[self._make.draw(23, index) % 3]
-        entry = self._entry(23, index, id, at)
-        sent = f"{_add_days(work, 2)}T09:00:00.000Z"
+        entry = self._entry(23, index, id, charge)
+        sent = f"{_add_days(procedure, 2)}T09:00:00.000Z"
         return {
             "id": id,
             **{name: entry[name] for name in ("location_id", "patient_id", "provider_id")},
             "guarantor_id": entry["guarantor_id"],
             "status": status,
-            "received_at": f"{_add_days(work, 16)}T09:00:00.000Z" if status == "received" else None,
+            "received_at": f"{_add_days(procedure, 16)}T09:00:00.000Z"
+            if status == "received"
+            else None,
             "sent_at": None if status == "draft" else sent,
             "note": None,
-            "primary_insurance_plan_id": self._plan_id(at),
+            "primary_insurance_plan_id": self._plan_id(charge),
             "secondary_insurance_plan_id": None,
-            "date_of_service": work["start_date"],
+            "date_of_service": procedure["start_date"],
             "totals": {
                 "amount_billed_to_insurance": price(fee),
                 "estimated_insurance_payment": price(fee * 0.8),
@@ -174,7 +176,7 @@ class LedgerData:
             },
             "updated_at": entry["updated_at"],
             "deleted_at": None,
-            "charge_ids": [self._tables.charges.first_id + at],
+            "charge_ids": [self._tables.charges.first_id + charge],
         }
 
     def _plan_id(self, index: int) -> int:
@@ -182,7 +184,7 @@ class LedgerData:
         return plans[index % len(plans)]
 
     def payment_type(self, index: int, id: int) -> JsonRow:
-        """One way to pay; the last is out of use."""
+        """Return a payment type; the last one is inactive."""
         name = ("Credit card", "Insurance cheque", "Cash", "Voucher")[index % 4]
         return {
             "id": id,
@@ -192,7 +194,7 @@ class LedgerData:
         }
 
     def adjustment_type(self, index: int, id: int) -> JsonRow:
-        """One reason to adjust; the last is out of use."""
+        """Return an adjustment type; the last one is inactive."""
         name, action = (
             ("Courtesy discount", "credit"),
             ("Refund", "debit"),
@@ -207,7 +209,7 @@ class LedgerData:
         }
 
     def fee_schedule(self, index: int, id: int) -> JsonRow:
-        """One list of fees; the last is out of use."""
+        """Return a fee schedule; the last one is inactive."""
         return {
             "id": id,
             "name": ("Standard fees", "Network fees", "Old fees")[index % 3],
@@ -217,7 +219,7 @@ class LedgerData:
         }
 
     def fee(self, index: int, id: int) -> JsonRow:
-        """One procedure's fee in one of the lists."""
+        """Return a procedure's fee in one of the fee schedules."""
         code, _, fee = CODES[index % len(CODES)]
         schedule = index // len(CODES)
         return {
@@ -231,23 +233,29 @@ class LedgerData:
         }
 
     def payment_plan(self, index: int, id: int) -> JsonRow:
-        """Every fifth patient pays by instalments; where and since when is not shown."""
-        at = index * 5
-        patient_id = self._patient_id(at)
-        made = self._make.anchor - timedelta(days=self._make.draw(28, index) % 300 + 40)
+        """Return a payment plan of every fifth patient.
+
+        ``location_id`` and ``updated_at`` are not part of responses.
+        """
+        patient_index = index * 5
+        patient_id = self._patient_id(patient_index)
+        created = self._make.anchor - timedelta(days=self._make.draw(28, index) % 300 + 40)
         return {
             "id": id,
             "patient_id": patient_id,
             "guarantor_id": self.guarantor_id(patient_id),
-            "first_payment_due_date": (made + timedelta(days=30)).isoformat(),
-            "created_date": made.isoformat(),
+            "first_payment_due_date": (created + timedelta(days=30)).isoformat(),
+            "created_date": created.isoformat(),
             "active": index % 3 != 2,
-            "location_id": self._make.location_ids[at % len(self._make.location_ids)],
+            "location_id": self._make.location_ids[patient_index % len(self._make.location_ids)],
             "updated_at": self._make.times(self._make.draw(28, index))["updated_at"],
         }
 
     def treatment_plan(self, index: int, id: int) -> JsonRow:
-        """Every fourth patient has a plan; ``procedure_ids`` is not shown."""
+        """Return a treatment plan of every fourth patient.
+
+        ``procedure_ids`` is not part of responses.
+        """
         procedure_id, _ = self._procedure(index * 4)
         return {
             "id": id,
@@ -259,22 +267,22 @@ class LedgerData:
         }
 
     def clinical_note(self, index: int, id: int) -> JsonRow:
-        """A note on every second patient's first procedure."""
-        procedure_id, work = self._procedure(index * 2)
+        """Return a clinical note on every second patient's first procedure."""
+        procedure_id, procedure = self._procedure(index * 2)
         return {
             "id": id,
             "patient_id": self._patient_id(index * 2),
             "procedure_id": procedure_id,
-            "entered_at": f"{work['start_date']}T15:30:00.000Z",
-            "content": f"{work['name']}: no complaints.",
+            "entered_at": f"{procedure['start_date']}T15:30:00.000Z",
+            "content": f"{procedure['name']}: no complaints.",
             "signed": index % 3 != 0,
             "completed": index % 4 != 0,
             "updated_at": self._make.times(self._make.draw(30, index))["updated_at"],
-            "location_id": work["location_id"],
+            "location_id": procedure["location_id"],
         }
 
     def label(self, index: int, id: int) -> JsonRow:
-        """One label of working hours; the last is out of use."""
+        """Return a label of working hours; the last one is inactive."""
         return {
             "id": id,
             "location_id": self._make.location_ids[0],
@@ -283,7 +291,7 @@ class LedgerData:
         }
 
     def staff(self, index: int, id: int) -> JsonRow:
-        """One member of the staff; the last has left."""
+        """Return a member of the staff; the last one is inactive."""
         value = self._make.draw(31, index)
         first, last = FIRST[value % len(FIRST)], LAST[(value >> 8) % len(LAST)]
         return {
@@ -300,21 +308,23 @@ class LedgerData:
             "location_ids": list(self._make.location_ids),
         }
 
-    def is_paid(self, id: int) -> JsonRow:
-        """What a payment or adjustment is given once the practice's system has it."""
+    def foreign_id_fields(self, id: int) -> JsonRow:
+        """Return the fields that a payment or adjustment gets when it is synced."""
         return {"foreign_id": str(id % 1_000_000), "foreign_id_type": EMR}
 
 
-def _fee(work: JsonRow) -> float:
-    return float(text(row(work["fee"]), "amount"))
+def _fee(procedure: JsonRow) -> float:
+    return float(text(row(procedure["fee"]), "amount"))
 
 
-def _add_days(work: JsonRow, days: int) -> str:
-    return (date.fromisoformat(text(work, "start_date")) + timedelta(days=days)).isoformat()
+def _add_days(procedure: JsonRow, days: int) -> str:
+    return (date.fromisoformat(text(procedure, "start_date")) + timedelta(days=days)).isoformat()
 
 
-def shares(amount: float, splits: Sequence[tuple[int, float]]) -> list[tuple[int | None, float]]:
-    """An amount as dealt to charges: what the splits leave over goes to none."""
-    rest = round(amount - sum(part for _, part in splits), 2)
+def split_amount(
+    amount: float, splits: Sequence[tuple[int, float]]
+) -> list[tuple[int | None, float]]:
+    """Distribute an amount over charges; the remainder belongs to no charge."""
+    remainder = round(amount - sum(part for _, part in splits), 2)
     parts: list[tuple[int | None, float]] = [*splits]
-    return [*parts, (None, rest)] if rest or not parts else parts
+    return [*parts, (None, remainder)] if remainder or not parts else parts

@@ -1,4 +1,4 @@
-"""Where connections come in: it can be shut and opened again while the sandbox runs."""
+"""Listening socket of the sandbox, which can be closed and opened again while it runs."""
 
 from __future__ import annotations
 
@@ -15,64 +15,63 @@ if TYPE_CHECKING:
 
 __all__ = ["SandboxListener", "abort_connection"]
 
-_THRESHOLD: Final = 2
-"""Turns of the loop from an accepted connection to one that the server knows of."""
+_ACCEPT_TURNS: Final = 2
+"""Turns of the event loop from accepting a connection to handing it to the server."""
 
 
 class SandboxListener:
-    """Listens on a port of 127.0.0.1 on behalf of aiohttp's server."""
+    """A listener on a port of 127.0.0.1 for aiohttp's server."""
 
     def __init__(self) -> None:
         self.port: int = 0
-        """The port, once it was opened; it stays the same."""
-        self._slams = 0
-        self._listening: asyncio.Server | None = None
+        """The port, once it was opened; it stays the same after `close`."""
+        self._resets = 0
+        self._listen_server: asyncio.Server | None = None
         self._server: web.Server | None = None
         self._busy: set[web.RequestHandler] = set()
 
     def serve(self, runner: web.AppRunner) -> None:
-        """Say whose server, set up by now, answers those who come in."""
+        """Set the server of a runner that has been set up, which handles the connections."""
         self._server = runner.server
 
     async def open(self, port: int) -> None:
-        """Listen, if it does not yet, and slam no more; OSError if the port is taken."""
-        self._slams = 0
-        if self._listening is None:
+        """Listen, and stop resetting connections; raise OSError if the port is taken."""
+        self._resets = 0
+        if self._listen_server is None:
             loop = asyncio.get_running_loop()
-            self._listening = await loop.create_server(self._protocol, "127.0.0.1", port)
-            self.port = self._listening.sockets[0].getsockname()[1]
+            self._listen_server = await loop.create_server(self._protocol, "127.0.0.1", port)
+            self.port = self._listen_server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
-        """Stop listening, and close the connections on which nothing is being answered."""
-        listening, self._listening = self._listening, None
+        """Stop listening, and close idle connections."""
+        listening, self._listen_server = self._listen_server, None
         if listening is not None:
             listening.close()
         self._close_idle()
 
     async def finish(self) -> None:
-        """Shut it for good; whoever is on the threshold comes in first.
+        """Stop listening permanently, after handing accepted connections to the server.
 
-        A connection that is accepted while its server closes would be left open, by nobody:
-        asyncio drops it unclosed.
+        asyncio would drop a connection accepted during the closing without closing it.
         """
         loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError):  # loops that accept in another way
-            for listening in self._listening.sockets if self._listening else ():
+        with suppress(NotImplementedError):  # some event loops accept without a reader
+            for listening in self._listen_server.sockets if self._listen_server else ():
                 loop.remove_reader(listening.fileno())
         try:
-            for _ in range(_THRESHOLD):
+            for _ in range(_ACCEPT_TURNS):
                 await asyncio.sleep(0)
         finally:
             self.close()
 
     def reset_next(self, count: int) -> None:
-        """Reset that many connections to come at once; close those that idle."""
-        self._slams = count
+        """Reset this many new connections at once, and close idle connections."""
+        self._resets = count
         self._close_idle()
 
     @contextmanager
     def busy(self, connection: web.RequestHandler) -> Generator[None]:
-        """Note that a request is being answered."""
+        """Mark a connection as busy while a request is answered."""
         self._busy.add(connection)
         try:
             yield
@@ -82,16 +81,16 @@ class SandboxListener:
     def _close_idle(self) -> None:
         for connection in self._server.connections if self._server else ():
             if connection in self._busy:
-                connection.close()  # once it has answered
+                connection.close()  # after its response
             else:
                 connection.force_close()
 
     def _protocol(self) -> asyncio.BaseProtocol:
-        if self._slams:
-            self._slams -= 1
+        if self._resets:
+            self._resets -= 1
             return _ResetProtocol()
         if self._server is None:
-            raise RuntimeError("Nobody is there to answer.")
+            raise RuntimeError("The listener has no server: call serve first.")
         return self._server()
 
 
@@ -101,8 +100,8 @@ class _ResetProtocol(asyncio.Protocol):
 
 
 def abort_connection(transport: asyncio.Transport) -> None:
-    """Break a connection so that the other side sees a reset, not an orderly end."""
-    raw = cast("socket.socket | None", transport.get_extra_info("socket"))
-    if raw is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    """Close a connection with a TCP reset."""
+    sock = cast("socket.socket | None", transport.get_extra_info("socket"))
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -1,4 +1,4 @@
-"""One practice: an institution with its offices and everything they record."""
+"""A practice: an institution with its locations and tables."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Practice"]
 
 
 class Practice:
-    """An institution, its offices (``locations``) and their tables.
+    """An institution, its locations and their tables.
 
     Every table can be changed at any time, also between two pages of a walk. Rows are generated
-    from seed and index; ids of different practices never meet.
+    from seed and index; ids of different practices are distinct.
     """
 
     financial_access: bool
-    """Whether the key sees this practice's charges, payments and the like; when off, a 403."""
+    """Whether the key may read this practice's financial records; if off, they are a 403."""
 
     forbidden: set[int]
-    """Ids of offices that are still listed, while requests that name one are a 403."""
+    """Ids of locations that are listed, but whose requests are a 403."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Practice:
     ) -> None:
         if locations < 1 or providers < 1:
             raise ValueError("A practice needs at least one location and one provider.")
-        apart = self._apart = (number - 1) * 50_000_000
+        id_offset = self._id_offset = (number - 1) * 50_000_000
         self._tables: dict[str, RecordTable] = {}
         self.number = number
         self.subdomain = subdomain
@@ -73,22 +73,23 @@ class Practice:
         self.patients: RecordTable = RecordTable(
             make.patient,
             patients,
-            first_id=442_700_000 + apart * 7,
+            first_id=442_700_000 + id_offset * 7,
             step=7,
             facts={"inactive": make.inactive},
         )
         self.providers: RecordTable = RecordTable(
-            make.provider, providers, first_id=442_100_000 + apart * 7
+            make.provider, providers, first_id=442_100_000 + id_offset * 7
         )
-        rooms = operatories * locations
-        self.operatories: RecordTable = RecordTable(make.operatory, rooms, first_id=226_562 + apart)
+        self.operatories: RecordTable = RecordTable(
+            make.operatory, operatories * locations, first_id=226_562 + id_offset
+        )
         self.appointment_types: RecordTable = RecordTable(
-            make.appointment_type, 4, first_id=1_001 + apart
+            make.appointment_type, 4, first_id=1_001 + id_offset
         )
         self.descriptors: RecordTable = RecordTable(
-            make.descriptor, 8 * locations, first_id=9_001 + apart
+            make.descriptor, 8 * locations, first_id=9_001 + id_offset
         )
-        self.insurance_plans: RecordTable = RecordTable(make.plan, 5, first_id=5_001 + apart)
+        self.insurance_plans: RecordTable = RecordTable(make.plan, 5, first_id=5_001 + id_offset)
         make.patient_ids = tuple(self.patients.ids) or (0,)
         make.provider_ids = tuple(self.providers.ids)
         make.operatory_ids = tuple(self.operatories.ids)
@@ -96,47 +97,47 @@ class Practice:
         make.plan_ids = tuple(self.insurance_plans.ids)
         make.appointment_total = appointments
         self.availabilities: RecordTable = RecordTable(
-            make.availability, providers * locations, first_id=7_001 + apart
+            make.availability, providers * locations, first_id=7_001 + id_offset
         )
-        visits = appointments if patients else 0
         self.appointments: RecordTable = RecordTable(
-            make.appointment, visits, first_id=1_232_000_000 + apart * 3
+            make.appointment,
+            appointments if patients else 0,
+            first_id=1_232_000_000 + id_offset * 3,
         )
-        works = procedures if patients else 0
         self.procedures: RecordTable = RecordTable(
-            make.procedure, works, first_id=3_300_000_000 + apart * 3
+            make.procedure, procedures if patients else 0, first_id=3_300_000_000 + id_offset * 3
         )
         self.insurance_coverages: RecordTable = RecordTable(
-            make.coverage, patients, first_id=81_000_000 + apart
+            make.coverage, patients, first_id=81_000_000 + id_offset
         )
-        self.patient_alerts: RecordTable = RecordTable(first_id=61_001 + apart)
-        self.recall_types: RecordTable = RecordTable(make.recall_type, 2, first_id=301 + apart)
+        self.patient_alerts: RecordTable = RecordTable(first_id=61_001 + id_offset)
+        self.recall_types: RecordTable = RecordTable(make.recall_type, 2, first_id=301 + id_offset)
         recall_ids: Sequence[int] = tuple(self.recall_types.ids)
         self.patient_recalls: RecordTable = RecordTable(
             lambda index, id: make.recall(index, id, recall_ids),
             (patients + 2) // 3,
-            first_id=71_000_000 + apart,
+            first_id=71_000_000 + id_offset,
         )
-        self.document_types: RecordTable = RecordTable(first_id=401 + apart)
+        self.document_types: RecordTable = RecordTable(first_id=401 + id_offset)
         for name in ("Consent", "X-ray"):
             self.document_types.add({"name": name, "active": True})
-        self._make_ledger(apart, patients)
+        self._make_ledger(id_offset, patients)
         self.type_descriptors: dict[int, list[int]] = {
-            id: [self.descriptors.ids[at % len(self.descriptors)]]
-            for at, id in enumerate(self.appointment_types.ids)
+            id: [self.descriptors.ids[index % len(self.descriptors)]]
+            for index, id in enumerate(self.appointment_types.ids)
         }
         self.appointment_descriptors: dict[int, list[int]] = {}
         self.connected = True
-        """Whether the practice has a system of its own that takes up what is written."""
+        """Whether the practice has a system of its own, to which records are synced."""
         self.read_status = "green"
         self.write_status = "green"
 
-    def _make_ledger(self, apart: int, patients: int) -> None:
+    def _make_ledger(self, id_offset: int, patients: int) -> None:
         make = LedgerData(self, self._maker)
-        self.bookkeeper: LedgerData = make
+        self.ledger_data: LedgerData = make
 
         def table(make: Callable[[int, int], JsonRow], count: int, first_id: int) -> RecordTable:
-            return RecordTable(make, count, first_id=first_id + apart)
+            return RecordTable(make, count, first_id=first_id + id_offset)
 
         self.payment_types: RecordTable = table(make.payment_type, 4, 2_101)
         self.adjustment_types: RecordTable = table(make.adjustment_type, 3, 2_201)
@@ -156,12 +157,12 @@ class Practice:
         self.clinical_notes: RecordTable = table(
             make.clinical_note, (patients + 1) // 2, 93_000_000
         )
-        self.documents: RecordTable = RecordTable(first_id=51_001 + apart)
+        self.documents: RecordTable = RecordTable(first_id=51_001 + id_offset)
         self.document_bytes: dict[int, bytes] = {}
         self.pending: list[tuple[RecordTable, JsonRow]] = []
-        """Payments and adjustments accepted and not written yet, with the table they go to."""
-        self.refused: set[int] = set()
-        """Appointments and patients that the practice's system did not take."""
+        """Payments and adjustments that are accepted and not synced yet, with their tables."""
+        self.rejected: set[int] = set()
+        """Ids of appointments and patients that the practice's system rejected."""
 
     def table(
         self,
@@ -171,19 +172,19 @@ class Practice:
         first_id: int,
         patients_per_row: int = 1,
     ) -> RecordTable:
-        """Return the table of this name, which is made when it is first asked for.
+        """Return the table of this name; the first call creates it.
 
         Args:
-            name: A name that no other table has.
-            make: Makes a row from the practice, the row's index and its id.
+            name: A unique name.
+            make: A function that generates a row from the practice, the row's index and its id.
             first_id: Id of the first row in the first practice.
-            patients_per_row: How many patients there are for each row.
+            patients_per_row: Number of patients per row.
         """
         if name not in self._tables:
             table = RecordTable(
                 lambda index, id: make(self, index, id),
                 -(-len(self.patients) // patients_per_row),
-                first_id=first_id + self._apart,
+                first_id=first_id + self._id_offset,
             )
             table.now = self.patients.now
             self._tables[name] = table
@@ -193,22 +194,22 @@ class Practice:
         return f"<Practice {self.number}: {len(self.patients)} patients>"
 
     def plans_by_procedure(self) -> dict[int, list[int]]:
-        """For each procedure the treatment plans that have it."""
+        """Return the ids of the treatment plans of each procedure."""
 
         def build() -> dict[int, list[int]]:
-            found: dict[int, list[int]] = {}
+            plan_ids: dict[int, list[int]] = {}
             for plan in self.treatment_plans:
                 for procedure_id in ints(plan.get("procedure_ids")):
-                    found.setdefault(procedure_id, []).append(number(plan, "id"))
-            return found
+                    plan_ids.setdefault(procedure_id, []).append(number(plan, "id"))
+            return plan_ids
 
         return self.treatment_plans.cached("by procedure", build)
 
     def zone(self, location_id: int) -> ZoneInfo:
-        """The office's time zone."""
-        found = self.locations.get(location_id)
-        return ZoneInfo(str(found["tz"])) if found else self._maker.zone
+        """Return a location's time zone."""
+        location = self.locations.get(location_id)
+        return ZoneInfo(str(location["tz"])) if location else self._maker.zone
 
     def offset(self, seconds: float, *, colon: bool = True) -> str:
-        """The practice's distance from UTC at a moment."""
+        """Return the practice's UTC offset at a time."""
         return self._maker.offset(seconds, colon=colon)

@@ -1,4 +1,4 @@
-"""Query parameters of a request, read by the route's own list of names and kinds."""
+"""Query parameters of a request, parsed by the route's parameter names and types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _PAGING = frozenset({"page", "per_page", "include", "start_cursor", "end_cursor"
 
 
 class Params:
-    """What was asked, by name without brackets; what the route does not take is ``ignored``."""
+    """Parsed query parameters, by name without brackets.
+
+    ``ignored`` has the names that the route does not take.
+    """
 
     def __init__(self, values: Mapping[str, _Value], ignored: Sequence[str]) -> None:
         self._values = values
@@ -31,7 +34,7 @@ class Params:
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
-        """What was filtered by, without the paging: a key for remembered selections."""
+        """Filters without paging parameters, as a key of cached selections."""
         return tuple(
             sorted(
                 (name, str(value)) for name, value in self._values.items() if name not in _PAGING
@@ -39,59 +42,59 @@ class Params:
         )
 
     def text(self, name: str) -> str | None:
-        """A text, if given."""
+        """Return a string, or None."""
         value = self._values.get(name)
         return value if isinstance(value, str) else None
 
     def number(self, name: str) -> int | None:
-        """A whole number, if given."""
+        """Return an integer, or None."""
         value = self._values.get(name)
         return value if isinstance(value, int) else None
 
     def flag(self, name: str) -> bool | None:
-        """True or false, if given."""
+        """Return a boolean, or None."""
         value = self._values.get(name)
         return value if isinstance(value, bool) else None
 
     def day(self, name: str) -> date | None:
-        """A date, if given."""
+        """Return a date, or None."""
         value = self._values.get(name)
         return value if isinstance(value, date) and not isinstance(value, datetime) else None
 
     def time(self, name: str) -> datetime | None:
-        """A moment with zone, if given."""
+        """Return a datetime with a zone, or None."""
         value = self._values.get(name)
         return value if isinstance(value, datetime) else None
 
     def ints(self, name: str) -> list[int]:
-        """The numbers of a repeated parameter."""
+        """Return the integers of a repeated parameter."""
         value = self._values.get(name)
         return cast("list[int]", value) if isinstance(value, list) else []
 
     def texts(self, name: str) -> list[str]:
-        """The texts of a repeated parameter."""
+        """Return the strings of a repeated parameter."""
         value = self._values.get(name)
         return cast("list[str]", value) if isinstance(value, list) else []
 
 
 def read(query: Sequence[tuple[str, str]], known: Mapping[str, ParamKind]) -> Params:
-    """Read a query string by the names and kinds a route knows.
+    """Parse a query by a route's parameter names and types.
 
     Raises:
-        Refusal: 400 for a value that cannot be read.
+        RequestRejectedError: 400 for a value that cannot be parsed.
     """
     values: dict[str, _Value] = {}
     ignored: list[str] = []
     for wire_name, value in query:
         name = wire_name.removesuffix("[]")
         kind = known.get(name)
-        many = kind in {"ints", "texts"}
-        if kind is None or many != wire_name.endswith("[]"):
+        is_list = kind in {"ints", "texts"}
+        if kind is None or is_list != wire_name.endswith("[]"):
             if wire_name not in ignored:
                 ignored.append(wire_name)
-        elif many:
-            so_far = cast("list[object]", values.setdefault(name, cast("list[str]", [])))
-            so_far.append(_read_value(wire_name, value, "int") if kind == "ints" else value)
+        elif is_list:
+            items = cast("list[object]", values.setdefault(name, cast("list[str]", [])))
+            items.append(_read_value(wire_name, value, "int") if kind == "ints" else value)
         elif value or kind == "text":
             values[name] = _read_value(wire_name, value, kind)
     return Params(values, ignored)
@@ -108,8 +111,8 @@ def _read_value(name: str, value: str, kind: ParamKind) -> str | int | bool | da
     except (ValueError, KeyError):
         raise RequestRejectedError(400, f"{name} is invalid") from None
     if kind == "time":
-        read_as = parse_timestamp(value)
-        if read_as is None:
+        timestamp = parse_timestamp(value)
+        if timestamp is None:
             raise RequestRejectedError(400, f"{name} is invalid")
-        return read_as
+        return timestamp
     return value

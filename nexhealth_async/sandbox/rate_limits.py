@@ -1,4 +1,4 @@
-"""The documented rate limits, as windows on the sandbox's clock."""
+"""The documented rate limits, as windows of the sandbox's clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WINDOWS: Final[Mapping[str, tuple[int, float]]] = {
     "people": (1000, 60.0),
     "other": (2000, 60.0),
 }
-# Whether the slot search counts among patients and appointments is not stated: it does here.
+# That the slot search counts as "people" is an assumption; see `Assumptions`.
 _LIMITS_BY_RATE: Final[Mapping[str, tuple[str, ...]]] = {
     "slow": ("all", "slow", "people"),
     "people": ("all", "people"),
@@ -40,7 +40,7 @@ class _RateWindow:
 
 
 class RateLimits:
-    """Counts requests per key; off until ``kind`` is set."""
+    """The rate limits of the key; off until ``kind`` is set."""
 
     def __init__(self) -> None:
         self.kind: WindowKind | None = None
@@ -52,21 +52,20 @@ class RateLimits:
         }
 
     def wait(self, rate: RateName, now: float) -> float | None:
-        """Count a request; ``None`` lets it through, a number refuses it for so many seconds."""
+        """Count a request; return None if it is allowed, else the seconds to wait."""
         if self.kind is None:
             return None
-        taken = [self.windows[name] for name in _LIMITS_BY_RATE[rate]]
-        waits = [self._full(window, now) for window in taken]
-        longest = max(waits)
+        windows = [self.windows[name] for name in _LIMITS_BY_RATE[rate]]
+        longest = max(self._wait_for_window(window, now) for window in windows)
         if longest > 0:
             self.rejected += 1
             return longest
-        for window in taken:
+        for window in windows:
             window.times.append(now)
         return None
 
     def header(self, wait: float, now: float) -> dict[str, str]:
-        """The ``Retry-After`` header, in the form asked for."""
+        """Return the ``Retry-After`` header in the configured form; empty without one."""
         if self.retry_after is None:
             return {}
         if self.retry_after == "date":
@@ -76,15 +75,16 @@ class RateLimits:
             return {"Retry-After": str(ceil(wait))}
         return {"Retry-After": f"{self.retry_after:g}"}
 
-    def _full(self, window: _RateWindow, now: float) -> float:
-        opened = now - window.seconds
+    def _wait_for_window(self, window: _RateWindow, now: float) -> float:
+        """Return the seconds until a window has room for a request."""
+        start = now - window.seconds
         if self.kind == "fixed":
-            opened = (now - self.phase) // window.seconds * window.seconds + self.phase
+            start = (now - self.phase) // window.seconds * window.seconds + self.phase
         while window.times and (
-            window.times[0] < opened if self.kind == "fixed" else window.times[0] <= opened
+            window.times[0] < start if self.kind == "fixed" else window.times[0] <= start
         ):
             window.times.popleft()
         if len(window.times) < window.limit:
             return 0.0
-        until = opened if self.kind == "fixed" else window.times[0]
-        return max(until + window.seconds - now, 1e-6)
+        oldest = start if self.kind == "fixed" else window.times[0]
+        return max(oldest + window.seconds - now, 1e-6)

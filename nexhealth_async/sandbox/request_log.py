@@ -1,4 +1,4 @@
-"""What the sandbox remembers of the requests it got."""
+"""Records of the requests and pages that a sandbox has served."""
 
 from __future__ import annotations
 
@@ -9,38 +9,37 @@ __all__ = ["RecordedPage", "RecordedRequest"]
 
 @define(kw_only=True, eq=False)
 class RecordedRequest:
-    """One request as it arrived. Queries can hold names and dates: ``repr`` leaves them out."""
+    """A request as it arrived; the repr has no query, which may hold personal data."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
     headers: dict[str, str]
-    """Header names in lower case; of ``authorization`` only the scheme is kept (``bare`` when
-    there was none in front)."""
+    """Headers with names in lower case; ``authorization`` has only the scheme, or ``bare``."""
     at: float
-    """When it arrived, on the sandbox's clock."""
+    """Time of arrival, in seconds of the sandbox's clock."""
     port: int | None = None
-    """The sender's port: requests that share it came over one connection."""
+    """Port of the client; requests of the same port came over the same connection."""
     status: int | None = None
-    """The status answered; ``None`` while unanswered, and for ever if the connection was broken."""
+    """Status of the response; None before it is sent, and if the connection was reset."""
     template: str | None = None
-    """The path with its ids as names, such as ``/patients/{id}``; ``None`` for unknown paths."""
+    """Path template, such as ``/patients/{id}``; None for unknown paths."""
 
     def __repr__(self) -> str:
         return f"<RecordedRequest {self.method} {self.template or '?'} {self.status}>"
 
     def param(self, name: str) -> str | None:
-        """The first value of a query parameter."""
+        """Return the first value of a query parameter, or None."""
         return next((value for key, value in self.query if key == name), None)
 
     def params(self, name: str) -> list[str]:
-        """All values of a repeated query parameter, brackets included in the name."""
+        """Return all values of a repeated query parameter, whose name includes the brackets."""
         return [value for key, value in self.query if key == name]
 
 
 @frozen(kw_only=True)
 class RecordedPage:
-    """A page of a listing that was just rendered and is about to leave."""
+    """A page of a listing that is about to be sent."""
 
     path: str
     page: int

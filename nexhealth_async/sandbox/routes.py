@@ -1,7 +1,7 @@
-"""What a route is: a row of data that says whom to ask, and what may be asked.
+"""Routes, requests and results of the sandbox's handlers.
 
-The lists of rows are beside the handlers. A row names the versions that have it and how each pages
-it, so that another version is other rows, not other code.
+Each module of handlers declares its routes. A route names its API versions and its paging, so
+that a version differs by its routes, not by code.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ RateName: TypeAlias = Literal["slow", "people", "other"]
 V2: Final[tuple[Version, ...]] = ("v2",)
 V3: Final[tuple[Version, ...]] = ("v3",)
 BOTH: Final[tuple[Version, ...]] = ("v2", "v3")
-"""Operations the vendor never re-versioned: the same in v2 and v3."""
+"""Versions of operations that are the same in v2 and v3."""
 
 
 @frozen(kw_only=True)
 class HandlerResult:
-    """A finished reply: status, ``data`` and the rest of its envelope."""
+    """A response: its status, ``data`` and the rest of its envelope."""
 
     data: object
     status: int = 200
     count: int | None = None
     description: str | None = None
     omit_count: bool = False
-    """Whether ignored parameters go unmentioned."""
+    """Whether the description does not name ignored parameters."""
 
 
 @frozen(kw_only=True)
 class FileResult:
-    """The bytes of a file, instead of an envelope."""
+    """A file, sent instead of an envelope."""
 
     filename: str
     type: str
@@ -68,35 +68,37 @@ class FileResult:
 
 @frozen
 class SortOrder:
-    """What a listing is sorted by: names of fields, each rising or falling; ties go by id."""
+    """The sort order of a listing: fields, each ascending or descending, then the id."""
 
     fields: Sequence[tuple[str, bool]]
-    """Each field, and whether it falls."""
+    """Each field, and whether it is descending."""
     row: Callable[[int], JsonRow]
 
     def values(self, id: int) -> list[str]:
-        """What a row is sorted by."""
-        found = self.row(id)
+        """Return the sort values of a row."""
+        record = self.row(id)
         return [
-            "" if found.get(name) is None else _sortable(found[name]) for name, _ in self.fields
+            "" if record.get(name) is None else _sortable(record[name]) for name, _ in self.fields
         ]
 
-    def compare(self, first_id: tuple[list[str], int], second_id: tuple[list[str], int]) -> int:
-        """Below 0 when one comes before two, above when behind, 0 when they are the same."""
-        for (_, falls), left, right in zip(self.fields, first_id[0], second_id[0], strict=True):
-            if left != right:
-                return -1 if (left < right) is not falls else 1
-        falls = bool(self.fields) and self.fields[-1][1]
-        if first_id[1] == second_id[1]:
+    def compare(self, left: tuple[list[str], int], right: tuple[list[str], int]) -> int:
+        """Compare two rows, given as sort values and id, as `functools.cmp_to_key` needs it."""
+        for (_, descends), left_value, right_value in zip(
+            self.fields, left[0], right[0], strict=True
+        ):
+            if left_value != right_value:
+                return -1 if (left_value < right_value) is not descends else 1
+        descends = bool(self.fields) and self.fields[-1][1]
+        if left[1] == right[1]:
             return 0
-        return -1 if (first_id[1] < second_id[1]) is not falls else 1
+        return -1 if (left[1] < right[1]) is not descends else 1
 
     def sorted(self, ids: Sequence[int]) -> list[int]:
-        """The ids in this order."""
-        known = {id: self.values(id) for id in ids}
+        """Return the ids in this order."""
+        values = {id: self.values(id) for id in ids}
 
-        def compare(one: int, two: int) -> int:
-            return self.compare((known[one], one), (known[two], two))
+        def compare(left: int, right: int) -> int:
+            return self.compare((values[left], left), (values[right], right))
 
         return sorted(ids, key=cmp_to_key(compare))
 
@@ -107,19 +109,20 @@ def _sortable(value: object) -> str:
 
 @frozen(kw_only=True)
 class ListResult:
-    """Rows to be cut into pages (or not) by the server, in the order of ``ids``."""
+    """The rows of a listing, in the order of ``ids``; the server divides them into pages."""
 
     ids: Sequence[int]
     show: Callable[[int], JsonRow]
+    """Returns the row of an id."""
     under: str | None = None
-    """The key in ``data`` that holds the list; ``None`` when ``data`` is the list."""
+    """Key of ``data`` that has the list; None if ``data`` is the list."""
     order: SortOrder | None = None
-    """What ``ids`` are sorted by, when not by the table's own order."""
+    """Sort order of ``ids``; None if it is the table's own order."""
 
 
 @frozen(kw_only=True)
 class SandboxCall:
-    """One request as a handler sees it."""
+    """A parsed request, as handlers receive it."""
 
     world: World
     version: Version
@@ -129,27 +132,27 @@ class SandboxCall:
     scope: Practice | None
     now: float
     path_word: str = ""
-    """The part of the path that names a record without being a number."""
+    """Path parameter that is not a number."""
     raw: bytes = b""
     content_type: str = ""
 
     @property
     def practice(self) -> Practice:
-        """The practice named by ``subdomain``."""
+        """Practice of ``subdomain``."""
         if self.scope is None:
             raise RequestRejectedError(403, NO_ACCESS)
         return self.scope
 
     def wrapped(self, name: str) -> JsonRow:
-        """The record inside the body, under its singular name.
+        """Return the record of the body, which is wrapped in its singular name.
 
         Raises:
-            Refusal: 400 ``Missing parameter <name>`` (observed for unwrapped bodies).
+            RequestRejectedError: 400 ``Missing parameter <name>`` (observed for unwrapped bodies).
         """
-        found = row(self.body.get(name))
-        if found is None:
+        record = row(self.body.get(name))
+        if record is None:
             raise RequestRejectedError(400, f"Missing parameter {name}")
-        return found
+        return record
 
 
 _PAGED: Final[Mapping[Paging, str]] = {
@@ -160,19 +163,20 @@ _PAGED: Final[Mapping[Paging, str]] = {
 Handler: TypeAlias = Callable[[SandboxCall], "HandlerResult | ListResult"]
 
 
-def _read_path(spelling: str) -> Mapping[str, ParamKind]:
-    known: dict[str, ParamKind] = {}
-    for word in spelling.replace("!", "").split():
+def _parse_filters(filters: str) -> Mapping[str, ParamKind]:
+    kinds: dict[str, ParamKind] = {}
+    for word in filters.replace("!", "").split():
         name, _, kind = word.partition(":")
-        known[name] = cast("ParamKind", kind or "text")
-    return known
+        kinds[name] = cast("ParamKind", kind or "text")
+    return kinds
 
 
 @frozen(kw_only=True)
 class Route:
-    """One operation.
+    """An operation of the API.
 
-    ``takes`` spells its query: ``name`` or ``name:kind``, a ``!`` behind what is required.
+    ``filters`` lists the query parameters: ``name`` (a string) or ``name:kind``, and ``!`` after a
+    required one.
     """
 
     method: str
@@ -183,16 +187,16 @@ class Route:
     paging: Paging = "whole"
     rate: RateName = "other"
     financial: bool = False
-    """Whether the key must have been let into financial records."""
+    """Whether the key needs access to financial records."""
     media: Literal["vendor", "json", ""] = ""
-    """What v3's replies are typed as; unless told, plain JSON where v3 has its own row."""
+    """Media type of v3's responses; by default JSON if the route is for v3 only."""
     no_404: bool = False
-    """Whether v3's document knows no 404 here."""
+    """Whether v3's OpenAPI document has no 404 for it."""
     known: Mapping[str, ParamKind] = field(init=False)
     required: tuple[str, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "known", _read_path(self.filters + _PAGED[self.paging]))
+        object.__setattr__(self, "known", _parse_filters(self.filters + _PAGED[self.paging]))
         names = tuple(
             word.replace("!", "").partition(":")[0]
             for word in self.filters.split()
@@ -202,7 +206,7 @@ class Route:
 
     @property
     def is_plain(self) -> bool:
-        """Whether v3 types its replies ``application/json``."""
+        """True if the media type of v3's responses is ``application/json``."""
         return self.media == "json" if self.media else self.versions == V3
 
 
@@ -216,7 +220,10 @@ def paged_in_both(
     financial: bool = False,
     no_404: bool = False,
 ) -> tuple[Route, Route]:
-    """A listing numbered in v2 and walked by cursor in v3, with what each of them takes."""
+    """Return the routes of a listing with numbered pages in v2 and cursors in v3.
+
+    ``v2`` and ``v3`` are the filters of each version.
+    """
     return (
         Route(
             method="GET",

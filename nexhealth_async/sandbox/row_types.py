@@ -1,7 +1,7 @@
-"""The fields of seeded rows, for type checkers and editors.
+"""Types of seeded rows, for type checkers and editors.
 
-At run time rows are plain dicts, and a test may put anything into them. What a client wrote may
-lack fields, or have more.
+At run time rows are plain dicts, in which tests may set any value. Rows written by clients may lack
+fields or have others.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Rows(Protocol[R_co]):
 
     @property
     def ids(self) -> Sequence[int]:
-        """Every id, in the order of listings."""
+        """Ids of all rows, in the order of listings."""
         ...
 
     @property
     def first_id(self) -> int:
-        """The id of the first seeded row, or of the first one to come."""
+        """Id of the first seeded row, or of the next one if there are none."""
         ...
 
     @property
     def version(self) -> int:
-        """Rises with every change."""
+        """Number that increases with every change."""
         ...
 
     def __len__(self) -> int: ...
@@ -56,27 +56,27 @@ class Rows(Protocol[R_co]):
         ...
 
     def row(self, id: int) -> R_co:
-        """Return a row that is there; raises KeyError for another."""
+        """Return a row; raise KeyError if there is none."""
         ...
 
     def insert(self, position: int | None = None, **fields: object) -> int:
-        """Add a row and return its id: at the end, or at a position."""
+        """Insert a row at a position, by default at the end, and return its id."""
         ...
 
     def add(self, row: dict[str, object]) -> int:
-        """Append a complete row as it is, under a new id, which is returned."""
+        """Append a complete row unchanged, and return its new id."""
         ...
 
     def delete(self, id: int) -> None:
-        """Take a row away; those behind it move up by one."""
+        """Delete a row; the following rows move up by one position."""
         ...
 
     def update(self, id: int, **fields: object) -> None:
-        """Change fields of a row, to anything; ``updated_at`` moves unless it is given."""
+        """Set fields of a row to any values, and ``updated_at`` to the current time by default."""
         ...
 
     def move(self, id: int, position: int) -> None:
-        """Take a row from where it is listed and put it at another position."""
+        """Move a row to another position."""
         ...
 
     def where(self, field: str, value: object) -> list[int]:
@@ -149,7 +149,7 @@ class PatientRow(_Timed, _Synced):
 
 
 class RequestableRow(TypedDict):
-    """A location where patients may ask for a provider."""
+    """A location at which patients can request a provider."""
 
     location_id: int
 

@@ -1,4 +1,4 @@
-"""The sandbox as users hold it: start it, point a client at it, and tell it how to misbehave."""
+"""The sandbox: an API server for tests, with settings, faults and recorded requests."""
 
 from __future__ import annotations
 
@@ -39,80 +39,93 @@ from nexhealth_async.sandbox.webhook_deliveries import Deliveries, SentDelivery
 __all__ = ["DEFAULT_ANCHOR", "Sandbox"]
 
 DEFAULT_ANCHOR = date(2026, 6, 1)
-"""The day around which seeded records lie, unless told otherwise."""
+"""Default of ``anchor``, the day around which seeded records lie."""
 
 
 class Sandbox(ConnectionFaults):
-    """An API server of invented practices on 127.0.0.1, for tests.
+    """An API server with invented practices on 127.0.0.1, for tests.
 
     .. code-block:: python
 
-        async with Sandbox(patients=5000, seed=1) as box:
-            async with NexHealth(box.api_key, base_url=box.url) as nex:
-                office = nex.practice(box.subdomain).location(box.location_id)
-                assert await office.patients.walk().count() == 5000
+        async with Sandbox(patients=5000, seed=1) as sandbox:
+            async with NexHealth(sandbox.api_key, base_url=sandbox.url) as nex:
+                location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+                assert await location.patients.walk().count() == 5000
 
-    The same arguments give the same records, ids and times included; tokens differ, and the key
-    unless ``api_key`` names one, which is never to be one of NexHealth's. Data,
-    clock and switches may be changed at any time, before the start too. It speaks v2 and v3,
-    whichever a request names, about the same records. Where the vendor's documents are silent, see
-    ``guesses``.
+    The same arguments give the same records, including ids and times. Tokens differ, and so does
+    the key unless ``api_key`` is set. Data, clock and settings can be changed at any time, also
+    before the start. The sandbox serves v2 and v3 with the same records; a request selects the
+    version. Behaviour that the vendor does not document is in ``assumptions``.
 
-    ``anchor`` is the day around which seeded records lie: it does not follow the clock, so that
-    data stay the same; pass ``date.today()`` to have visits just passed and just to come.
-    ``appointments`` counts visits; by default there are eight for five patients. ``operatories``
-    counts rooms in each office; ``timezone`` is the offices' IANA zone. ``clock`` moves what the
-    server believes the time to be, see ``Clock``. ``versions`` names the versions the account may
-    use: ``{"v3"}`` is an account that refuses v2.
+    Args:
+        patients: Number of patients of each practice.
+        seed: Seed of the records.
+        providers: Number of providers of each practice.
+        operatories: Number of operatories of each location.
+        appointments: Number of appointments of each practice; by default eight per five patients.
+        procedures: Number of procedures of each practice; by default two per patient.
+        practices: Number of practices.
+        locations: Number of locations of each practice.
+        timezone: IANA time zone of the locations.
+        map_by_operatory: Whether appointments need an operatory.
+        practice_system: False gives a new test account, which has no practice's system:
+            `sync` has no effect, writes are never complete, and ``GET /sync_status`` is empty.
+            ``practice.connected = True`` connects a system later.
+        anchor: Day around which seeded records lie. It does not follow the clock, so that data stay
+            the same; ``date.today()`` gives recent and upcoming appointments.
+        clock: Clock of the server; by default the system clock. See ``Clock``.
+        token_lifetime: Seconds until a token expires.
+        api_key: API key; by default a random one. Never use a real key.
+        remember: Maximum number of recorded requests.
+        versions: API versions that the account may use; ``{"v3"}`` refuses v2.
 
-    ``practice_system=False`` is a fresh test account: it has sample data and no practice's system
-    behind them, so that `sync` takes up nothing, no write is ever complete, and ``GET
-    /sync_status`` is empty. ``practice.connected = True`` connects one later.
+    Raises:
+        ValueError: There is no practice, location or provider, or a version is unknown.
     """
 
     page_cap: int
-    """The largest page given, whatever ``per_page`` asks (300 as documented); more is cut in
-    silence, which is a guess."""
+    """Maximum ``per_page`` of numbered pages (300, as documented). That a greater one is reduced
+    without a warning is an assumption."""
 
     cursor_page_cap: int
-    """As above for v3's pages by cursor (1000 as documented)."""
+    """Maximum ``per_page`` of v3's cursor pages (1000, as documented)."""
 
     financial_access: bool
-    """Whether the key sees charges, payments and the like; when off, they are a 403."""
+    """Whether the key may read financial records, such as charges; if off, they are a 403."""
 
     count_as: CountAs
-    """How paged listings report their total; ``"total"`` is the truth."""
+    """Form of ``count`` in numbered pages; ``"total"`` is the correct one."""
 
     versions: frozenset[Version]
-    """The versions the account may use; ``{"v3"}`` refuses v2 as new accounts see it."""
+    """API versions that the account may use; ``{"v3"}`` refuses v2, as for new accounts."""
 
     media_type: str
-    """The ``Content-Type`` of replies."""
+    """``Content-Type`` of responses."""
 
     latency: float
-    """Real seconds every reply takes longer."""
+    """Delay of every response, in real seconds."""
 
     jitter: float
-    """Real seconds by which latency varies, up and down, drawn from the seed."""
+    """Real seconds by which the latency varies in both directions, depending on the seed."""
 
     in_flight: int
-    """Requests being answered at this moment."""
+    """Number of requests that are being processed."""
 
     most_in_flight: int
-    """The most requests that were being answered at once; set it to 0 to start again."""
+    """Maximum of ``in_flight``; set it to 0 to restart the measurement."""
 
     requests: deque[RecordedRequest]
-    """The requests seen, oldest first; ``remember=`` bounds how many are kept."""
+    """Recorded requests, oldest first; ``remember`` limits their number."""
 
     late: list[LateCommit]
-    """Requests whose connection broke, and that are still to be carried out."""
+    """Requests whose connection was reset, and which are processed later."""
 
     identified: bool
-    """Whether replies carry the header ``Nexhealth-Sandbox``, by which copies recognize a sandbox,
-    its seed and its options. Off, it passes for a server of real accounts."""
+    """Whether responses have the header ``Nexhealth-Sandbox``, from which copies recognize a
+    sandbox, its seed and its options. If off, the sandbox looks like a server of real accounts."""
 
     insertions: deque[Insertion]
-    """What became of each record in `sync`, oldest first, as many as of the requests."""
+    """Outcomes of each record in `sync`, oldest first; ``remember`` limits their number."""
 
     def __init__(
         self,
@@ -162,9 +175,9 @@ class Sandbox(ConnectionFaults):
         self.world: World = World(
             [
                 Practice(
-                    at,
+                    number,
                     seed=seed,
-                    subdomain="sandbox-dental" if at == 1 else f"sandbox-dental-{at}",
+                    subdomain="sandbox-dental" if number == 1 else f"sandbox-dental-{number}",
                     locations=locations,
                     patients=patients,
                     providers=providers,
@@ -175,7 +188,7 @@ class Sandbox(ConnectionFaults):
                     anchor=anchor,
                     map_by_operatory=map_by_operatory,
                 )
-                for at in range(1, practices + 1)
+                for number in range(1, practices + 1)
             ],
             self.clock,
         )
@@ -221,29 +234,30 @@ class Sandbox(ConnectionFaults):
 
         Raises:
             OSError: The port is taken.
+            RuntimeError: The sandbox is running.
         """
         if self._runner is not None:
-            raise RuntimeError("This sandbox runs already.")
+            raise RuntimeError("The sandbox is running already.")
         application = web.Application(client_max_size=64 * 1024 * 1024)
         application.on_response_prepare.append(self._sign)
         application.router.add_route("*", "/{path:.*}", RequestHandler(self).handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            self.door.serve(runner)
-            await self.door.open(port)
+            self.listener.serve(runner)
+            await self.listener.open(port)
         except OSError:
             await runner.cleanup()
             raise
-        self._runner, self._url = runner, f"http://127.0.0.1:{self.door.port}"
+        self._runner, self._url = runner, f"http://127.0.0.1:{self.listener.port}"
         await self.webhooks.start()
         return self
 
     async def stop(self) -> None:
-        """Close all connections and stop listening; ``url`` stays, for tests of refusal."""
+        """Close all connections and stop listening; ``url`` stays the same."""
         runner, self._runner = self._runner, None
         try:
-            await self.door.finish()
+            await self.listener.finish()
         finally:
             self.faults.end()
             await self.webhooks.stop()
@@ -256,16 +270,14 @@ class Sandbox(ConnectionFaults):
 
     @property
     def url(self) -> str:
-        """Where it listens, for ``base_url``; without a slash at the end."""
+        """Base URL, without a trailing slash; raises RuntimeError before the start."""
         if self._url is None:
-            raise RuntimeError("Start the sandbox first: async with Sandbox() as box.")
+            raise RuntimeError("Start the sandbox first: async with Sandbox() as sandbox.")
         return self._url
-
-    # What it holds
 
     @property
     def practices(self) -> list[Practice]:
-        """All practices; the tables below are the first one's."""
+        """All practices; the table attributes are those of the first one."""
         return self.world.practices
 
     @property
@@ -275,17 +287,17 @@ class Sandbox(ConnectionFaults):
 
     @property
     def subdomain(self) -> str:
-        """The first practice's slug."""
+        """Subdomain of the first practice."""
         return self.practice.subdomain
 
     @property
     def location_id(self) -> int:
-        """The first practice's first office."""
+        """Id of the first practice's first location."""
         return self.practice.locations.ids[0]
 
     @property
     def patients(self) -> Rows[PatientRow]:
-        """The first practice's patients: insert, delete, update, move."""
+        """The first practice's patients."""
         return cast("Rows[PatientRow]", self.practice.patients)
 
     @property
@@ -320,35 +332,39 @@ class Sandbox(ConnectionFaults):
 
     @property
     def assumptions(self) -> Assumptions:
-        """What the vendor leaves open, as switches."""
-        return self.world.guesses
+        """Undocumented behaviours of the API, as switches."""
+        return self.world.assumptions
 
     def sync(
         self, *, fail: Collection[int | str] = (), outcome: InsertionOutcome = "failed"
     ) -> int:
-        """Let the practice's system take up what was written; returns how many records it took.
+        """Sync written records into the practice's system, and return their number.
 
-        New appointments and patients get a ``foreign_id``, ``foreign_id_type`` and
-        ``last_sync_time``; new patients stop being ``new_patient``. Payments and adjustments
-        accepted show in the ledger from now on, and onboardings are complete.
+        New appointments and patients get ``foreign_id``, ``foreign_id_type`` and
+        ``last_sync_time``; patients are no longer ``new_patient``. Accepted payments and
+        adjustments appear in the ledger. Onboardings become complete. ``insertions`` has the
+        outcome of each record.
 
-        ``fail`` names what it does not take, now or later: appointments and patients by id,
-        payments and adjustments by ``transaction_id``. They stay as they are, and ``outcome`` is
-        what webhooks tell of them. ``insertions`` has what became of each record.
+        Args:
+            fail: Records that the practice's system rejects permanently: appointments and patients
+                by id, payments and adjustments by ``transaction_id``.
+            outcome: The outcome of rejected records in webhooks.
         """
-        taken = [
-            one
+        insertions = [
+            insertion
             for practice in self.practices
-            for one in insert_pending(practice, self.clock.now(), frozenset(fail), outcome)
+            for insertion in insert_pending(practice, self.clock.now(), frozenset(fail), outcome)
         ]
-        self.insertions.extend(taken)
-        for one in taken:
-            if one.refusal is not None:
-                self.webhooks.emit(one.refusal, one.practice, one.table, one.record)
+        self.insertions.extend(insertions)
+        for insertion in insertions:
+            if insertion.failure_event is not None:
+                self.webhooks.emit(
+                    insertion.failure_event, insertion.practice, insertion.table, insertion.record
+                )
         now = format_timestamp(self.clock.now())
         for id in self.world.onboardings.where("status", "in_progress").copy():
             self.world.onboardings.update(id, status="complete", availability_ready_at=now)
-        return sum(one.outcome == "complete" for one in taken)
+        return sum(insertion.outcome == "complete" for insertion in insertions)
 
     async def deliver(
         self,
@@ -362,14 +378,23 @@ class Sandbox(ConnectionFaults):
         version: Version = "v3",
         **extra: object,
     ) -> list[SentDelivery]:
-        """Deliver an event now, and return the attempts made, with the statuses they met.
+        """Deliver an event now, and return the attempts with their statuses.
 
-        ``event`` is its name with outcome: ``appointment_insertion.failed``. It is about the record
-        ``id`` (the first one, unless told), or ``data`` is sent as it is: any event can be made up
-        so, one that nobody knows too. It goes to all who subscribed to it, or ``to`` an address,
-        signed with ``secret`` and in the shape of ``version``: then nothing needs to be subscribed,
-        and it is sent once. ``more`` are further members of the body, such as
-        ``previous_attributes``. Changes are told without this, see ``webhooks``.
+        Changes of records are delivered without this method; see ``webhooks``.
+
+        Args:
+            event: Name of the event with its outcome, such as ``appointment_insertion.failed``.
+            id: Id of the record; by default the first one.
+            data: ``data`` of the event instead of a record; unknown events need it.
+            practice: The practice; by default the first one.
+            to: URL to deliver to, once and without a subscription; by default all subscribers.
+            secret: Signing secret of a delivery to a URL.
+            version: API version of a delivery to a URL.
+            **extra: Further fields of the body, such as ``previous_attributes``.
+
+        Raises:
+            KeyError: There is no record with this id.
+            ValueError: There is no record of this event, or no secret for the URL.
         """
         owner = practice or self.practice
         record = None if id is None else self.webhooks.record(owner, event, id)
@@ -385,33 +410,31 @@ class Sandbox(ConnectionFaults):
         )
 
     def commit_due(self) -> int:
-        """Do what late requests asked, as far as it is due; returns how many there were.
+        """Process the late requests that are due, and return their number.
 
-        See ``commit_late_next``. Each is judged at this moment: a time that is taken by now is
-        refused. Every request that comes in does the same first.
+        See ``commit_late_next``. Late requests are checked against the current state: one for a
+        slot that has been taken meanwhile is rejected. Every request calls this method first.
         """
         now = self.clock.now()
-        due = sorted((one for one in self.late if one.due <= now), key=lambda one: one.due)
-        for one in due:
-            self.late.remove(one)
-            one.commit()
+        due = sorted((late for late in self.late if late.due <= now), key=lambda late: late.due)
+        for late in due:
+            self.late.remove(late)
+            late.commit()
         return len(due)
-
-    # Keys and tokens
 
     @property
     def api_key(self) -> str:
-        """The key that opens this sandbox."""
+        """API key of this sandbox."""
         return self.keys.api_key
 
     @property
     def logins(self) -> int:
-        """How many tokens were handed out."""
+        """Number of issued tokens."""
         return self.keys.logins
 
     @property
     def token_lifetime(self) -> float:
-        """Seconds a token lives; changes count for tokens to come."""
+        """Seconds until a token expires; changes apply to later tokens."""
         return self.keys.lifetime
 
     @token_lifetime.setter
@@ -419,22 +442,20 @@ class Sandbox(ConnectionFaults):
         self.keys.lifetime = seconds
 
     def expire_tokens(self) -> None:
-        """Refuse every token issued so far; the key goes on giving new ones."""
+        """Reject every token issued so far; the key stays valid."""
         self.keys.expire_all()
 
     def revoke_key(self) -> None:
-        """Refuse the key and all its tokens from now on."""
+        """Reject the key and all its tokens from now on."""
         self.keys.revoke()
 
     def rotate_key(self) -> str:
-        """Replace the key and return the new one; tokens of the old one live out their time."""
+        """Replace the key and return the new one; old tokens stay valid until they expire."""
         return self.keys.rotate()
-
-    # Rates
 
     @property
     def rate_limits(self) -> WindowKind | None:
-        """The kind of windows enforced, or ``None`` (at first) for no limits."""
+        """Kind of the rate limits' windows; None, the default, for no limits."""
         return self.limits.kind
 
     @rate_limits.setter
@@ -443,7 +464,7 @@ class Sandbox(ConnectionFaults):
 
     @property
     def rate_phase(self) -> float:
-        """Seconds by which fixed windows are shifted against the full second or minute."""
+        """Seconds by which fixed windows are shifted from the full second or minute."""
         return self.limits.phase
 
     @rate_phase.setter
@@ -452,7 +473,7 @@ class Sandbox(ConnectionFaults):
 
     @property
     def retry_after(self) -> RetryAfter:
-        """What a 429 says: nothing, these seconds, the true seconds (``exact``) or a ``date``."""
+        """``Retry-After`` of a 429: None, seconds, ``"exact"`` (the true seconds) or ``"date"``."""
         return self.limits.retry_after
 
     @retry_after.setter
@@ -461,35 +482,36 @@ class Sandbox(ConnectionFaults):
 
     @property
     def rejected(self) -> int:
-        """How many requests a rate limit refused."""
+        """Number of requests that a rate limit rejected."""
         return self.limits.rejected
 
-    # What it saw
-
     def remember(self, request: RecordedRequest) -> None:
-        """Keep a request; the oldest is forgotten when ``remember=`` are kept."""
+        """Record a request; beyond ``remember``, the oldest one is removed."""
         self.requests.append(request)
 
     def seen(self, method: str | None = None, path: str | None = None) -> list[RecordedRequest]:
-        """The requests kept, narrowed by method and by path or template."""
+        """Return the recorded requests with this method and this path or template."""
         return [
-            one
-            for one in self.requests
-            if (method is None or one.method == method.upper())
-            and (path is None or path in {one.path, one.template})
+            request
+            for request in self.requests
+            if (method is None or request.method == method.upper())
+            and (path is None or path in {request.path, request.template})
         ]
 
     def clear(self) -> None:
-        """Forget the requests seen and the faults still to come; late requests stay."""
+        """Remove recorded requests and faults; late requests stay."""
         self.requests.clear()
         self.faults.clear()
 
     def between_pages(
         self, callback: Callable[[RecordedPage], Awaitable[None] | None] | None
     ) -> None:
-        """Call this after each page of a listing is rendered, before it leaves; ``None`` stops it.
+        """Set a callback for each page of a listing, called before the page is sent.
 
-        What the callback changes shows from the next page on: count and rows of one reply are one
-        snapshot. Single records do not count as pages.
+        Changes by the callback are visible from the next page on, because count and rows of a page
+        are one snapshot. Single records are not pages.
+
+        Args:
+            callback: The callback; None removes it.
         """
         self.page_callback = callback

@@ -1,4 +1,4 @@
-"""From an HTTP request to its reply: versions, tokens, scope, pages, and the faults ordered."""
+"""Request handling: versions, tokens, scopes, pages and faults."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from nexhealth_async.sandbox.v3_fields import with_declared_fields
 __all__ = ["MEDIA_TYPE", "RequestHandler", "ServerState"]
 
 _ACCEPT_V2: Final = re.compile(r"application/vnd\.nexhealth\+json;\s*version=2\b", re.IGNORECASE)
-_NAMES: Final[dict[str, Version]] = {
+_VERSIONS_BY_NAME: Final[dict[str, Version]] = {
     "v2": "v2",
     "v3": "v3",
     "v3.0.0": "v3",
     "v20240412": "v3",
-    "v3.1.0": "v3",  # the beta falls through to v3.0.0 wherever it has nothing of its own
+    "v3.1.0": "v3",  # the beta falls back to v3.0.0 for routes it does not change
 }
 _STOCK_AGENTS: Final = re.compile(r"python|aiohttp|httpx|urllib", re.IGNORECASE)
 _BODILESS: Final = frozenset({202, 204})
@@ -50,7 +50,7 @@ MEDIA_TYPE: Final = "application/vnd.Nexhealth+json;version=2"
 
 
 class ServerState(Protocol):
-    """What the server reads and counts of a sandbox; `Sandbox` describes each."""
+    """The state of a sandbox that the server uses; see `Sandbox`."""
 
     seed: int
     clock: Clock
@@ -58,7 +58,7 @@ class ServerState(Protocol):
     keys: KeyRing
     limits: RateLimits
     faults: Faults
-    door: SandboxListener
+    listener: SandboxListener
     late: list[LateCommit]
     latency: float
     jitter: float
@@ -74,169 +74,172 @@ class ServerState(Protocol):
 
     @property
     def assumptions(self) -> Assumptions:
-        """What the vendor's documents leave open."""
+        """Assumptions about undocumented behaviour."""
         ...
 
     def remember(self, request: RecordedRequest) -> None:
-        """Keep a request."""
+        """Record a request."""
         ...
 
     def commit_due(self) -> int:
-        """Carry out the late requests that are due."""
+        """Process the late requests that are due, and return their number."""
         ...
 
 
 class RequestHandler:
-    """Answers requests on behalf of a sandbox; holds no practice data itself."""
+    """The request handler of a sandbox; it holds no data of practices."""
 
-    def __init__(self, box: ServerState) -> None:
-        self._sandbox = box
+    def __init__(self, sandbox: ServerState) -> None:
+        self._sandbox = sandbox
         self._router = Router()
-        self._cursors = Cursors(box.seed)
-        self._random = random.Random(box.seed)
+        self._cursors = Cursors(sandbox.seed)
+        self._random = random.Random(sandbox.seed)
         self._reported: set[tuple[tuple[str, int], ...]] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, whatever becomes of it."""
-        box = self._sandbox
-        spoken = _requested_version(request)
-        route, ids, word = self._router.find(request.method, request.rel_url.raw_path, spoken)
-        seen = RecordedRequest(
+        """Answer a request and record it."""
+        sandbox = self._sandbox
+        version = _requested_version(request)
+        route, ids, word = self._router.find(request.method, request.rel_url.raw_path, version)
+        recorded = RecordedRequest(
             method=request.method,
             path=request.path,
             query=tuple(request.query.items()),
             headers=_redacted(request),
-            at=box.clock.now(),
+            at=sandbox.clock.now(),
             port=_port_of(request),
             template=route.path if route else None,
         )
-        box.remember(seen)
-        box.in_flight += 1
-        box.most_in_flight = max(box.most_in_flight, box.in_flight)
+        sandbox.remember(recorded)
+        sandbox.in_flight += 1
+        sandbox.most_in_flight = max(sandbox.most_in_flight, sandbox.in_flight)
+        match = _MatchedRoute(route, ids, word, version)
         try:
-            with box.door.busy(request.protocol):
-                return await self._answer(request, _MatchedRoute(route, ids, word, spoken), seen)
+            with sandbox.listener.busy(request.protocol):
+                return await self._answer(request, match, recorded)
         except (web.HTTPException, ConnectionError):
             raise
         except web.RequestPayloadError:
-            seen.status = 400
+            recorded.status = 400
             return web.Response(status=400)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+        except Exception as error:  # noqa: BLE001 - the client gets a response in any case
             self._report(error)
-            seen.status = 500
+            recorded.status = 500
             return web.Response(status=500)
         finally:
-            box.in_flight -= 1
+            sandbox.in_flight -= 1
 
     def _report(self, error: Exception) -> None:
-        """Log a defect of the sandbox; once, for a request that fails is sent again and again."""
+        """Log a defect of the sandbox, but only once, since clients retry the request."""
         frames = traceback.walk_tb(error.__traceback__)
         place = tuple((frame.f_code.co_filename, line) for frame, line in frames)
         if place not in self._reported:
             self._reported.add(place)
-            _log.error("answering 500: the sandbox, or a callback of it, failed", exc_info=error)
+            _log.error("answering 500: the sandbox or one of its callbacks failed", exc_info=error)
 
     async def _answer(
-        self, request: web.Request, found: _MatchedRoute, seen: RecordedRequest
+        self, request: web.Request, match: _MatchedRoute, recorded: RecordedRequest
     ) -> web.StreamResponse:
-        box = self._sandbox
+        sandbox = self._sandbox
         body = await request.read()
-        box.commit_due()
-        fault = box.faults.take(seen)
+        sandbox.commit_due()
+        fault = sandbox.faults.take(recorded)
         if fault is not None and fault.kind == "late":
-            box.late.append(
+            sandbox.late.append(
                 LateCommit(
-                    due=box.clock.now() + fault.seconds,
-                    method=seen.method,
-                    path=seen.path,
-                    commit=lambda: self._commit(request, found, body),
+                    due=sandbox.clock.now() + fault.seconds,
+                    method=recorded.method,
+                    path=recorded.path,
+                    commit=lambda: self._commit(request, match, body),
                 )
             )
-        if box.latency or box.jitter:
-            spread = box.jitter * (2 * self._random.random() - 1)
-            await asyncio.sleep(max(0.0, box.latency + spread))
+        if sandbox.latency or sandbox.jitter:
+            spread = sandbox.jitter * (2 * self._random.random() - 1)
+            await asyncio.sleep(max(0.0, sandbox.latency + spread))
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         if fault is not None and not fault.is_processed:
-            reply = _unprocessed(fault)
+            response = _unprocessed(fault)
         else:
-            reply = await self._reply(request, found, body)
+            response = await self._reply(request, match, body)
             if fault is not None:
-                reply = _alter_body(fault, reply)
-        if fault is not None and (sent := await box.faults.apply(fault, request, reply)):
+                response = _alter_body(fault, response)
+        if fault is not None and (sent := await sandbox.faults.apply(fault, request, response)):
             return sent
-        seen.status = reply.status
-        return reply
+        recorded.status = response.status
+        return response
 
-    def _commit(self, request: web.Request, found: _MatchedRoute, body: bytes) -> None:
-        """Do what a request asks, and answer nobody."""
+    def _commit(self, request: web.Request, match: _MatchedRoute, body: bytes) -> None:
+        """Process a request without a response."""
         with suppress(RequestRejectedError):
-            self._process(request, found, body)
+            self._process(request, match, body)
 
-    async def _reply(self, request: web.Request, found: _MatchedRoute, body: bytes) -> web.Response:
+    async def _reply(self, request: web.Request, match: _MatchedRoute, body: bytes) -> web.Response:
         try:
-            envelope, status, shown = self._process(request, found, body)
-        except RequestRejectedError as refusal:
-            return self._refused(refusal, found)
-        if shown is not None and self._sandbox.page_callback is not None:
-            told = self._sandbox.page_callback(shown)
-            if inspect.isawaitable(told):
-                await told
+            envelope, status, page = self._process(request, match, body)
+        except RequestRejectedError as error:
+            return self._error_response(error, match)
+        if page is not None and self._sandbox.page_callback is not None:
+            result = self._sandbox.page_callback(page)
+            if inspect.isawaitable(result):
+                await result
         return (
             envelope
             if isinstance(envelope, web.Response)
-            else self._respond(status, envelope, found)
+            else self._respond(status, envelope, match)
         )
 
     def _process(
-        self, request: web.Request, found: _MatchedRoute, body: bytes
+        self, request: web.Request, match: _MatchedRoute, body: bytes
     ) -> tuple[JsonRow | web.Response, int, RecordedPage | None]:
-        box = self._sandbox
-        route = found.route
-        now = box.clock.now()
+        sandbox = self._sandbox
+        route = match.route
+        now = sandbox.clock.now()
         agent = request.headers.get("User-Agent", "")
-        if box.assumptions.block_stock_agents and (not agent or _STOCK_AGENTS.match(agent)):
+        if sandbox.assumptions.block_stock_agents and (not agent or _STOCK_AGENTS.match(agent)):
             return web.Response(status=403, body=FIREWALL_PAGE, content_type="text/html"), 403, None
-        wait = box.limits.wait(route.rate if route else "other", now)
+        wait = sandbox.limits.wait(route.rate if route else "other", now)
         if wait is not None:
-            limited = self._refused(RequestRejectedError(429, "Too many requests"), found)
-            limited.headers.update(box.limits.header(wait, now))
+            limited = self._error_response(RequestRejectedError(429, "Too many requests"), match)
+            limited.headers.update(sandbox.limits.header(wait, now))
             return limited, 429, None
-        version = self._version(request, found.version, logs_in=route is LOGIN)
+        version = self._check_version(request, match.version, is_login=route is LOGIN)
         authorization = request.headers.get("Authorization")
         if route is LOGIN:
             return self._login(authorization), 201, None
-        if route is not None and not box.keys.accepts(authorization):
+        if route is not None and not sandbox.keys.accepts(authorization):
             raise RequestRejectedError(401, "AuthenticationError")
         if route is None or version not in route.versions:
             raise RequestRejectedError(404, "Resource not found")
-        if route.financial and not box.financial_access:
+        if route.financial and not sandbox.financial_access:
             raise RequestRejectedError(403, NO_ACCESS)
-        call, description = self._call(request, route, version, found, body)
-        outcome = route.handler(call)
-        if isinstance(outcome, ListResult):
-            return self._listed(route, request, call, outcome, description)
-        if isinstance(outcome.data, FileResult):
-            return _file(outcome.data), outcome.status, None
-        if outcome.status in _BODILESS:
-            return web.Response(status=outcome.status), outcome.status, None
-        told = outcome.description or (None if outcome.omit_count else description)
-        return self._envelope(call, outcome.data, told, outcome.count), outcome.status, None
+        call, ignored = self._parse_call(request, route, version, match, body)
+        result = route.handler(call)
+        if isinstance(result, ListResult):
+            return self._list_response(route, request, call, result, ignored)
+        if isinstance(result.data, FileResult):
+            return _file(result.data), result.status, None
+        if result.status in _BODILESS:
+            return web.Response(status=result.status), result.status, None
+        description = result.description or (None if result.omit_count else ignored)
+        return self._envelope(call, result.data, description, result.count), result.status, None
 
-    def _version(self, request: web.Request, spoken: Version | None, *, logs_in: bool) -> Version:
-        named = request.headers.get("Nex-Api-Version")
-        if named is not None:
-            if spoken is None:
+    def _check_version(
+        self, request: web.Request, version: Version | None, *, is_login: bool
+    ) -> Version:
+        header = request.headers.get("Nex-Api-Version")
+        if header is not None:
+            if version is None:
                 raise RequestRejectedError(
                     self._sandbox.assumptions.unknown_version_status, "Resource not found"
                 )
-        elif spoken is None:
+        elif version is None:
             raise RequestRejectedError(404, "Resource not found")
-        any_logs_in = self._sandbox.assumptions.any_version_logs_in
-        if spoken in self._sandbox.versions or (logs_in and any_logs_in):
-            return spoken
-        if spoken == "v2":
-            raise RequestRejectedError(403, f"API version '{spoken}' is below the minimum allowed")
+        any_version_logs_in = self._sandbox.assumptions.any_version_logs_in
+        if version in self._sandbox.versions or (is_login and any_version_logs_in):
+            return version
+        if version == "v2":
+            raise RequestRejectedError(403, f"API version '{version}' is below the minimum allowed")
         status = self._sandbox.assumptions.unknown_version_status
         raise RequestRejectedError(status, "Resource not found")
 
@@ -251,26 +254,28 @@ class RequestHandler:
             "error": [],
         }
 
-    def _call(
+    def _parse_call(
         self,
         request: web.Request,
         route: Route,
         version: Version,
-        found: _MatchedRoute,
+        match: _MatchedRoute,
         body: bytes,
     ) -> tuple[SandboxCall, str | None]:
+        """Return the parsed request, and the sentence about ignored parameters if there are any."""
         world = self._sandbox.world
         query = tuple(request.query.items())
-        scope = self._scope(route, dict(query))
+        scope = self._find_scope(route, dict(query))
         params = read(query, route.known)
-        missing = [one for one in route.required if one != "subdomain" and one not in params]
+        missing = [name for name in route.required if name != "subdomain" and name not in params]
         if missing:
             raise RequestRejectedError(400, f"Missing parameter {', '.join(missing)}")
         location_id = params.number("location_id")
         if location_id is not None:
             world.location(location_id, scope)
-        named = found.ids[0] if route.path.startswith("/locations/{id}") else location_id
-        if any(named in practice.forbidden for practice in world.practices):
+        if route.path.startswith("/locations/{id}"):
+            location_id = match.ids[0]
+        if any(location_id in practice.forbidden for practice in world.practices):
             raise RequestRejectedError(403, NO_ACCESS)
         if route.financial and scope is not None and not scope.financial_access:
             raise RequestRejectedError(403, NO_ACCESS)
@@ -281,18 +286,18 @@ class RequestHandler:
         call = SandboxCall(
             world=world,
             version=version,
-            ids=found.ids,
+            ids=match.ids,
             params=params,
-            body=self._json(request, body),
+            body=self._parse_json(request, body),
             scope=scope,
             now=self._sandbox.clock.now(),
-            path_word=found.path_word,
+            path_word=match.path_word,
             raw=body,
             content_type=request.headers.get("Content-Type", ""),
         )
         return call, description
 
-    def _scope(self, route: Route, query: dict[str, str]) -> Practice | None:
+    def _find_scope(self, route: Route, query: dict[str, str]) -> Practice | None:
         if "subdomain" not in route.known:
             return None
         subdomain = query.get("subdomain")
@@ -307,21 +312,21 @@ class RequestHandler:
             raise RequestRejectedError(403, NO_ACCESS)
         return scope
 
-    def _json(self, request: web.Request, body: bytes) -> JsonRow:
+    def _parse_json(self, request: web.Request, body: bytes) -> JsonRow:
         if not body or request.method == "GET" or request.content_type.startswith("multipart/"):
             return {}
-        refuses = self._sandbox.assumptions.refuse_wrong_content_type
-        if refuses and "json" not in request.content_type:
+        needs_json = self._sandbox.assumptions.refuse_wrong_content_type
+        if needs_json and "json" not in request.content_type:
             raise RequestRejectedError(415, "Unsupported media type")
         try:
-            read_body = row(cast("object", msgspec.json.decode(body)))
+            parsed = row(cast("object", msgspec.json.decode(body)))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            read_body = None
-        if read_body is None:
+            parsed = None
+        if parsed is None:
             raise RequestRejectedError(400, "The request body is not a JSON object")
-        return read_body
+        return parsed
 
-    def _listed(
+    def _list_response(
         self,
         route: Route,
         request: web.Request,
@@ -333,16 +338,17 @@ class RequestHandler:
         page, per_page = 1, total
         info: JsonRow | None = None
         if route.paging == "cursor":
-            asked = _at_least_one(call, "per_page", self._sandbox.assumptions.cursor_per_page)
-            per_page = min(asked, self._sandbox.cursor_page_cap)
-            cut = self._cursors.page(call, request.path, listing, per_page)
-            chosen, info, page = cut.ids, cut.info, -(-cut.start // per_page) + 1
+            requested = _positive_param(call, "per_page", self._sandbox.assumptions.cursor_per_page)
+            per_page = min(requested, self._sandbox.cursor_page_cap)
+            cursor_page = self._cursors.page(call, request.path, listing, per_page)
+            ids, info = cursor_page.ids, cursor_page.info
+            page = -(-cursor_page.start // per_page) + 1
         else:
             if route.paging == "numbered":
-                page = _at_least_one(call, "page", 1)
-                per_page = min(_at_least_one(call, "per_page", 5), self._sandbox.page_cap)
-            chosen = listing.ids[(page - 1) * per_page : page * per_page]
-        records = [listing.show(id) for id in chosen]
+                page = _positive_param(call, "page", 1)
+                per_page = min(_positive_param(call, "per_page", 5), self._sandbox.page_cap)
+            ids = listing.ids[(page - 1) * per_page : page * per_page]
+        records = [listing.show(id) for id in ids]
         data: object = records if listing.under is None else {listing.under: records}
         envelope = self._envelope(call, data, description, None if info is not None else total)
         if info is not None:
@@ -350,10 +356,10 @@ class RequestHandler:
             envelope["page_info"] = info
         if route.paging == "numbered":
             self._alter_count(envelope, total)
-        shown = RecordedPage(
+        recorded = RecordedPage(
             path=request.path, page=page, per_page=per_page, count=total, rows=len(records)
         )
-        return envelope, 200, shown
+        return envelope, 200, recorded
 
     def _alter_count(self, envelope: JsonRow, total: int) -> None:
         count_as = self._sandbox.count_as
@@ -382,26 +388,26 @@ class RequestHandler:
                 del envelope["count"]
         return envelope
 
-    def _refused(self, refusal: RequestRejectedError, found: _MatchedRoute) -> web.Response:
-        status = refusal.status
+    def _error_response(self, error: RequestRejectedError, match: _MatchedRoute) -> web.Response:
+        status = error.status
         envelope: JsonRow = {
             "code": False,
             "description": None,
             "data": None,
-            "error": list(refusal.texts),
+            "error": list(error.texts),
         }
-        if found.version == "v3":
+        if match.version == "v3":
             assumptions = self._sandbox.assumptions
-            if status == 404 and found.route is not None and found.route.no_404:
+            if status == 404 and match.route is not None and match.route.no_404:
                 status = assumptions.undeclared_not_found
             if not assumptions.undeclared_nulls:
                 envelope |= {"description": "", "data": {}}
-        return self._respond(status, envelope, found)
+        return self._respond(status, envelope, match)
 
-    def _respond(self, status: int, envelope: JsonRow, found: _MatchedRoute) -> web.Response:
+    def _respond(self, status: int, envelope: JsonRow, match: _MatchedRoute) -> web.Response:
         media_type = self._sandbox.media_type
-        plain = found.version == "v3" and found.route is not None and found.route.is_plain
-        if plain and media_type == MEDIA_TYPE:
+        is_plain = match.version == "v3" and match.route is not None and match.route.is_plain
+        if is_plain and media_type == MEDIA_TYPE:
             media_type = "application/json"
         return web.Response(
             status=status,
@@ -412,7 +418,7 @@ class RequestHandler:
 
 @frozen
 class _MatchedRoute:
-    """Where a request leads: its route, what stands in its path, the version it speaks."""
+    """The route of a request, its path parameters and its API version."""
 
     route: Route | None
     ids: tuple[int, ...]
@@ -421,9 +427,9 @@ class _MatchedRoute:
 
 
 def _requested_version(request: web.Request) -> Version | None:
-    named = request.headers.get("Nex-Api-Version")
-    if named is not None:
-        return _NAMES.get(named)
+    header = request.headers.get("Nex-Api-Version")
+    if header is not None:
+        return _VERSIONS_BY_NAME.get(header)
     return "v2" if _ACCEPT_V2.search(request.headers.get("Accept", "")) else None
 
 
@@ -438,11 +444,11 @@ def _file(download: FileResult) -> web.Response:
     )
 
 
-def _at_least_one(call: SandboxCall, name: str, default: int) -> int:
-    asked = call.params.number(name)
-    if asked is not None and asked < 1:
+def _positive_param(call: SandboxCall, name: str, default: int) -> int:
+    value = call.params.number(name)
+    if value is not None and value < 1:
         raise RequestRejectedError(400, f"{name} is invalid")
-    return default if asked is None else asked
+    return default if value is None else value
 
 
 def _port_of(request: web.Request) -> int | None:
@@ -479,17 +485,17 @@ def _alter_body(fault: Fault, response: web.Response) -> web.Response:
             body=fault.body,
             headers={"Content-Type": fault.content_type or "text/html"},
         )
-    whole = response.body if isinstance(response.body, bytes) else b""
+    body = response.body if isinstance(response.body, bytes) else b""
     if fault.kind == "truncate":
         return web.Response(
             status=response.status,
-            body=whole[: len(whole) // 2],
+            body=body[: len(body) // 2],
             headers={"Content-Type": response.headers["Content-Type"]},
         )
     if fault.kind == "alter":
         return web.Response(
             status=fault.status or response.status,
-            body=fault.change(whole) if fault.change else whole,
+            body=fault.change(body) if fault.change else body,
             headers={"Content-Type": response.content_type, **fault.headers},
         )
     return response

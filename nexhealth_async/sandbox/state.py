@@ -1,4 +1,4 @@
-"""The state behind the server: practices, clock and the switches that change its ways."""
+"""State of the server: practices, clock and assumptions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["World"]
 
 
 class World:
-    """All practices one API key may see."""
+    """The practices that the API key sees, and the records that belong to the key."""
 
     def __init__(self, practices: Sequence[Practice], clock: Clock) -> None:
         self.practices: list[Practice] = list(practices)
         self.clock = clock
-        self.guesses: Assumptions = Assumptions()
+        self.assumptions: Assumptions = Assumptions()
         self.webhook_endpoints: RecordTable = RecordTable(first_id=701)
         self.webhook_subscriptions: RecordTable = RecordTable(first_id=8_001)
         self.onboardings: RecordTable = RecordTable(first_id=1)
@@ -29,20 +29,21 @@ class World:
                     table.now = clock.now
 
     def by_subdomain(self, subdomain: str) -> Practice | None:
-        """The practice with this slug; letters count as they are written."""
+        """Return the practice with this subdomain (case-sensitive), or None."""
         for practice in self.practices:
             if practice.subdomain == subdomain:
                 return practice
         return None
 
     def location(self, id: int, within: Practice | None = None) -> tuple[Practice, JsonRow]:
-        """An office and its practice.
+        """Return a location and its practice.
 
         Raises:
-            Refusal: 404 for an unknown office, and for another practice's.
+            RequestRejectedError: 404 for an unknown location, or one of another practice than
+                ``within``.
         """
         for practice in self.practices if within is None else (within,):
-            found = practice.locations.get(id)
-            if found is not None:
-                return practice, found
+            location = practice.locations.get(id)
+            if location is not None:
+                return practice, location
         raise RequestRejectedError(404, f"Location with id {id} not found")

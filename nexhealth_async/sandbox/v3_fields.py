@@ -1,4 +1,4 @@
-"""How v3 shows what both versions keep: fields left out, added or spelled otherwise."""
+"""Records in v3's form: fields that v3 leaves out, adds or spells differently."""
 
 from __future__ import annotations
 
@@ -55,51 +55,51 @@ _NEVER_NULL: Final = frozenset(
         "totals",
     }
 )
-"""Names of fields that v3's document does not allow to be null, in whatever record."""
+"""Fields that v3's OpenAPI document does not allow to be null, in any record."""
 
 
 def with_declared_fields(value: object) -> object:
-    """The value without the nulls that v3's document does not allow."""
+    """Return the value without the nulls that v3's OpenAPI document does not allow."""
     if isinstance(value, dict):
         record = cast("JsonRow", value)
         return {
-            name: with_declared_fields(one)
-            for name, one in record.items()
-            if one is not None or name not in _NEVER_NULL
+            name: with_declared_fields(field)
+            for name, field in record.items()
+            if field is not None or name not in _NEVER_NULL
         }
     if isinstance(value, list):
-        return [with_declared_fields(one) for one in cast("list[object]", value)]
+        return [with_declared_fields(item) for item in cast("list[object]", value)]
     return value
 
 
 def without_fields(record: JsonRow, *names: str) -> JsonRow:
-    """The record without these fields."""
+    """Return the record without these fields."""
     return {name: value for name, value in record.items() if name not in names}
 
 
 def descriptor(record: JsonRow, *, as_text: bool) -> JsonRow:
-    """An appointment descriptor; some practice systems have text for its id."""
+    """Return an appointment descriptor, whose id is a string in some practice systems."""
     return {**record, "id": f"{_TEXT_ID}{record['id']}"} if as_text else record
 
 
 def descriptor_ids(value: object) -> list[int]:
-    """The descriptors a body names, by number or by text."""
-    named = cast("list[object]", value) if isinstance(value, list) else []
-    numbers = [str(one).removeprefix(_TEXT_ID) for one in named if isinstance(one, int | str)]
-    return [int(one) for one in numbers if one.isdecimal()]
+    """Return the descriptor ids of a request body, which are integers or strings."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    numbers = [str(id).removeprefix(_TEXT_ID) for id in items if isinstance(id, int | str)]
+    return [int(id) for id in numbers if id.isdecimal()]
 
 
 _TEXT_ID: Final = "OD-"
 
 
 def price(amount: float | str, currency: str = "USD") -> JsonRow:
-    """Money: a text in whole units."""
-    shown = amount if isinstance(amount, str) else f"{amount:.2f}"
-    return {"amount": shown, "currency": currency}
+    """Return an amount of money, as a string in units of the currency."""
+    amount_text = amount if isinstance(amount, str) else f"{amount:.2f}"
+    return {"amount": amount_text, "currency": currency}
 
 
 def patient_v3(record: JsonRow, *, listed: bool) -> JsonRow:
-    """A patient; rows of the listing do not say in which offices they are."""
+    """Return a patient; rows of the listing have no ``location_ids``."""
     shown = without_fields(record, "unsubscribe_sms", "balance")
     if listed:
         shown = without_fields(shown, "location_ids", "preferred_locale")
@@ -120,7 +120,7 @@ _DENTIST_TEXTS: Final = ("display_name", "npi", "tin", "state_license", "special
 
 
 def person_v3(record: JsonRow | None) -> JsonRow | None:
-    """A provider inside another record: texts without a value are left out."""
+    """Return a provider inside another record, without strings that are null."""
     if record is None:
         return None
     return {
@@ -131,7 +131,7 @@ def person_v3(record: JsonRow | None) -> JsonRow | None:
 
 
 def procedure_v3(record: JsonRow, plans: Mapping[int, list[int]] | None = None) -> JsonRow:
-    """A procedure: teeth are a list, and ``treatment_plan_ids`` there where ``plans`` are given."""
+    """Return a procedure with teeth as a list, and ``treatment_plan_ids`` if ``plans`` is set."""
     site = row(record.get("body_site"))
     shown = dict(record)
     if site is not None:
@@ -144,7 +144,7 @@ def procedure_v3(record: JsonRow, plans: Mapping[int, list[int]] | None = None) 
 
 
 def hours_v3(record: JsonRow, label: JsonRow | None) -> JsonRow:
-    """Working hours: whence they come in words, and with their label."""
+    """Return working hours with their source as text and their label."""
     shown = without_fields(record, "synced", "label_id")
     shown["days"] = record.get("days") or []
     shown["source"] = "synced" if record.get("synced") else "manual"

@@ -1,4 +1,4 @@
-"""Signed webhooks, sent to who subscribed and sent again until they are taken."""
+"""Signed webhook deliveries to subscribers, with retries."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ if TYPE_CHECKING:
 __all__ = ["RETRIES", "Deliveries", "SentDelivery"]
 
 RETRIES: Final = (30, 90, 210, 600, 1_800, 7_200, 18_000, 36_000, 86_400, 172_800)
-"""Seconds from the first attempt to each further one, as documented."""
+"""Seconds from the first attempt to each retry, as documented."""
 
 _TIMEOUT_SECONDS: Final = aiohttp.ClientTimeout(total=5)
-"""Real seconds for an answer; the vendor's are not known."""
+"""Real seconds for a response; the vendor's timeout is unknown (see `Assumptions`)."""
 _POLL_SECONDS: Final = 0.02
-"""Real seconds between two looks at the clock, while something waits for it."""
+"""Real seconds between two checks of the clock while deliveries wait for it."""
 _MAX_CONCURRENT: Final = 32
 
 
 @frozen(kw_only=True)
 class SentDelivery:
-    """One attempt to deliver."""
+    """An attempt to deliver an event."""
 
     event: str
     url: str
     attempt: int
-    """0 is the first."""
+    """Number of the attempt, from 0."""
     at: float
-    """By the sandbox's clock."""
+    """Time of the attempt, in seconds of the sandbox's clock."""
     status: int | None
-    """None if no answer came."""
+    """Status of the response; None if there was none."""
     body: bytes = field(repr=False)
     headers: dict[str, str] = field(repr=False)
 
     @property
     def is_accepted(self) -> bool:
-        """Whether it need not be sent again."""
+        """True if the status is 2xx, so that the event is not sent again."""
         return self.status is not None and 200 <= self.status < 300
 
 
 @define(eq=False)
 class _PendingDelivery:
-    """One event on its way to one address."""
+    """An event that is to be delivered to a URL."""
 
     event: str
     endpoint_id: int | None
@@ -74,77 +74,78 @@ class _PendingDelivery:
 
 
 class Deliveries:
-    """The part of a sandbox that tells of changes: ``box.webhooks``.
+    """The webhook deliveries of a sandbox, ``sandbox.webhooks``.
 
-    Once something is subscribed to, changes of practices' tables are told by themselves, whoever
-    makes them: a test by ``box.patients.insert()``, ``box.sync()``, or a client. What a client
-    wrote is told when the practice's system has it, that is after ``sync``. Documents, messages,
-    forms and statuses of syncs are told on request only, see ``Sandbox.deliver``.
+    While there are subscriptions, changes of practices' tables are delivered automatically: changes
+    by tests (``sandbox.patients.insert()``), by ``sandbox.sync()``, and by clients. Records written
+    by clients are delivered after the sync into the practice's system. Documents, messages, forms
+    and sync statuses are only delivered by ``Sandbox.deliver``.
 
-    What is not answered 2xx is sent again after 30 seconds and so on up to 48 hours **of the
-    sandbox's clock**; after the last attempt the endpoint is no longer ``active``. Each attempt
-    carries a signature of its own, made with the time of sending.
+    Deliveries without a 2xx response are retried after 30 seconds and so on up to 48 hours **of the
+    sandbox's clock**; after the last attempt, the endpoint becomes inactive. Each attempt is signed
+    with its own time.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._waiting: list[_PendingDelivery] = []
+        self._pending: list[_PendingDelivery] = []
         self._sending = 0
-        self._news = asyncio.Event()
+        self._has_pending = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._http: aiohttp.ClientSession | None = None
         self.sent: deque[SentDelivery] = deque(maxlen=20_000)
-        """The attempts made, oldest first."""
-        world.webhook_subscriptions.watcher = self._subscribed
+        """Delivery attempts, oldest first."""
+        world.webhook_subscriptions.on_change = self._observe_tables
 
     def __repr__(self) -> str:
-        return f"<Deliveries: {len(self.sent)} attempts, {len(self._waiting)} events waiting>"
+        return f"<Deliveries: {len(self.sent)} attempts, {len(self._pending)} events pending>"
 
     def __len__(self) -> int:
-        """How many events are still to be taken by somebody."""
-        return len(self._waiting) + self._sending
+        """Return the number of events that are not delivered yet."""
+        return len(self._pending) + self._sending
 
-    # What happens
-
-    def _subscribed(self, _before: JsonRow | None, _after: JsonRow | None) -> None:
-        """Watch the practices' tables while somebody wants to hear of them."""
-        wanted = bool(len(self._world.webhook_subscriptions))
+    def _observe_tables(self, _before: JsonRow | None, _after: JsonRow | None) -> None:
+        """Observe the practices' tables while there are subscriptions."""
+        has_subscriptions = len(self._world.webhook_subscriptions) > 0
         for practice in self._world.practices:
             for name, stem in webhook_payloads.TABLES.items():
                 table = cast("RecordTable", getattr(practice, name))
-                table.watcher = self._table_watcher(practice, table, stem) if wanted else None
+                table.on_change = (
+                    self._change_callback(practice, table, stem) if has_subscriptions else None
+                )
 
-    def _table_watcher(
+    def _change_callback(
         self, practice: Practice, table: RecordTable, stem: str
     ) -> Callable[[JsonRow | None, JsonRow | None], None]:
-        def changed(before: JsonRow | None, after: JsonRow | None) -> None:
+        def emit_events(before: JsonRow | None, after: JsonRow | None) -> None:
             for name in webhook_payloads.event_names(stem, before, after):
                 self.emit(name, practice, table, after or before or {})
 
-        return changed
+        return emit_events
 
     def emit(
         self, name: str, practice: Practice, table: RecordTable, record: JsonRow, **extra: object
     ) -> None:
-        """Tell the subscribers of an event about a row of a table; ``extra`` goes into the body."""
+        """Queue an event about a row for its subscribers; ``extra`` is added to the body."""
         event, now = name.partition(".")[0], self._world.clock.now()
         for subscription in self._subscriptions(event, practice):
             version = cast("Version", subscription["version"])
-            inside = webhook_payloads.record_as_shown(practice, table, record, version, now)
+            payload = webhook_payloads.record_as_shown(practice, table, record, version, now)
             if event.endswith("_updated"):
-                inside = {**inside, "updated_at": format_timestamp(now)}
+                payload = {**payload, "updated_at": format_timestamp(now)}
             body = webhook_payloads.event_body(
-                name, practice, webhook_payloads.event_data(event, inside), now, extra
+                name, practice, webhook_payloads.event_data(event, payload), now, extra
             )
             self._enqueue(name, subscription, body)
 
     def _subscriptions(self, event: str, practice: Practice) -> Iterator[JsonRow]:
         table = self._world.webhook_subscriptions
         for id in tuple(table.where("event", event)):
-            one = table.row(id)
-            if one.get("active") and one["institution_id"] in {None, practice.institution_id}:
-                yield one
+            subscription = table.row(id)
+            institution_id = subscription["institution_id"]
+            if subscription.get("active") and institution_id in {None, practice.institution_id}:
+                yield subscription
 
     def _enqueue(self, name: str, subscription: JsonRow, body: bytes) -> _PendingDelivery | None:
         id = cast("int", subscription["webhook_endpoint_id"])
@@ -152,11 +153,11 @@ class Deliveries:
         if endpoint is None or not endpoint.get("active"):
             return None
         url, secret = text(endpoint, "target_url"), text(endpoint, "secret_key")
-        letter = _PendingDelivery(name, id, url, secret, body, self._world.clock.now())
-        self._waiting.append(letter)
-        if self._loop is not None:  # whatever thread the change was made in
-            self._loop.call_soon_threadsafe(self._news.set)
-        return letter
+        delivery = _PendingDelivery(name, id, url, secret, body, self._world.clock.now())
+        self._pending.append(delivery)
+        if self._loop is not None:  # the change may come from another thread
+            self._loop.call_soon_threadsafe(self._has_pending.set)
+        return delivery
 
     async def deliver(
         self,
@@ -170,56 +171,54 @@ class Deliveries:
         version: Version,
         extra: JsonRow,
     ) -> list[SentDelivery]:
-        """Do what ``Sandbox.deliver`` says."""
+        """Deliver an event now; see ``Sandbox.deliver``."""
         event, now = name.partition(".")[0], self._world.clock.now()
         kind = webhook_payloads.resource_type_of(event)
 
         def body(version: Version) -> bytes:
-            inside = data
-            if inside is None and kind == "SyncStatus":
-                inside = webhook_payloads.sync_status(practice, now)
-            elif inside is None:
-                table, found = _record(practice, event, record)
-                inside = webhook_payloads.event_data(
-                    event, webhook_payloads.record_as_shown(practice, table, found, version, now)
+            payload = data
+            if payload is None and kind == "SyncStatus":
+                payload = webhook_payloads.sync_status(practice, now)
+            elif payload is None:
+                table, row = _record(practice, event, record)
+                payload = webhook_payloads.event_data(
+                    event, webhook_payloads.record_as_shown(practice, table, row, version, now)
                 )
-            return webhook_payloads.event_body(name, practice, inside, now, extra)
+            return webhook_payloads.event_body(name, practice, payload, now, extra)
 
         if to is not None:
             if not secret:
-                raise ValueError("Give the secret that a delivery to an address is signed with.")
+                raise ValueError("A delivery to a URL needs a secret: add secret=.")
             return [
                 await self._attempt(_PendingDelivery(name, None, to, secret, body(version), now))
             ]
-        letters = [
+        deliveries = [
             _PendingDelivery(
                 name,
-                cast("int", one["webhook_endpoint_id"]),
+                cast("int", subscription["webhook_endpoint_id"]),
                 text(endpoint, "target_url"),
                 text(endpoint, "secret_key"),
-                body(cast("Version", one["version"])),
+                body(cast("Version", subscription["version"])),
                 now,
             )
-            for one in self._subscriptions(event, practice)
-            for endpoint in [self._endpoint(cast("int", one["webhook_endpoint_id"]))]
+            for subscription in self._subscriptions(event, practice)
+            for endpoint in [self._endpoint(cast("int", subscription["webhook_endpoint_id"]))]
             if endpoint is not None
         ]
-        return await self._send(letters)
+        return await self._send(deliveries)
 
     def record(self, practice: Practice, event: str, id: int) -> JsonRow:
-        """The row that an event is about; KeyError if there is none."""
+        """Return the row of an event; raise KeyError if there is none."""
         return _table(practice, event).row(id)
 
-    # Sending
-
     async def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        self._has_pending = asyncio.Event()
         self._task = self._loop.create_task(self._run())
 
     async def stop(self) -> None:
-        """Send no more; what waits is kept for the next start."""
+        """Stop sending; pending deliveries are kept for the next start."""
         task, self._task, self._loop = self._task, None, None
         if task is not None:
             task.cancel()
@@ -229,33 +228,33 @@ class Deliveries:
             await http.close()
 
     async def wait_until_settled(self) -> None:
-        """Wait until nothing is to be sent at the clock's present time."""
-        while self._sending or self._due():  # noqa: ASYNC110 - a clock moved by hand wakes nobody
+        """Wait until no delivery is due at the clock's current time."""
+        while self._sending or self._due():  # noqa: ASYNC110 - moving the clock sets no event
             await asyncio.sleep(_POLL_SECONDS / 4)
 
     def _due(self) -> list[_PendingDelivery]:
         now = self._world.clock.now()
-        return [letter for letter in self._waiting if letter.due_at <= now]
+        return [delivery for delivery in self._pending if delivery.due_at <= now]
 
     async def _run(self) -> None:
         while True:
-            if not self._waiting:
-                self._news.clear()
-                await self._news.wait()
+            if not self._pending:
+                self._has_pending.clear()
+                await self._has_pending.wait()
             elif due := self._due()[:_MAX_CONCURRENT]:
-                for letter in due:
-                    self._waiting.remove(letter)
-                letters = [letter for letter in due if self._with_current_endpoint(letter)]
+                for delivery in due:
+                    self._pending.remove(delivery)
+                current = [delivery for delivery in due if self._update_url(delivery)]
                 try:
-                    await self._send(letters)
-                except asyncio.CancelledError:  # stopped: who took one of them may get it twice
-                    self._waiting[:0] = letters
+                    await self._send(current)
+                except asyncio.CancelledError:  # a receiver may get one of them again
+                    self._pending[:0] = current
                     raise
             else:
                 await asyncio.sleep(_POLL_SECONDS)
 
-    def _with_current_endpoint(self, delivery: _PendingDelivery) -> bool:
-        """Put the endpoint's present address on a letter; False if it takes no more."""
+    def _update_url(self, delivery: _PendingDelivery) -> bool:
+        """Set the endpoint's current URL; return False if the endpoint is inactive or deleted."""
         endpoint = self._endpoint(delivery.endpoint_id)
         if endpoint is not None:
             delivery.url = text(endpoint, "target_url")
@@ -267,9 +266,9 @@ class Deliveries:
             sent = await asyncio.gather(*map(self._attempt, deliveries))
         finally:
             self._sending -= len(deliveries)
-        for letter, one in zip(deliveries, sent, strict=True):
-            if not one.is_accepted:
-                self._schedule_retry(letter)
+        for delivery, attempt in zip(deliveries, sent, strict=True):
+            if not attempt.is_accepted:
+                self._schedule_retry(delivery)
         return sent
 
     async def _attempt(self, delivery: _PendingDelivery) -> SentDelivery:
@@ -279,14 +278,14 @@ class Deliveries:
             self._http = aiohttp.ClientSession(timeout=_TIMEOUT_SECONDS)
         status: int | None = None
         try:
-            reply = await self._http.post(
+            response = await self._http.post(
                 delivery.url, data=delivery.body, headers=headers, allow_redirects=False
             )
-            async with reply:
-                status = reply.status
+            async with response:
+                status = response.status
         except (aiohttp.ClientError, TimeoutError, ValueError):
             pass
-        one = SentDelivery(
+        sent = SentDelivery(
             event=delivery.event,
             url=delivery.url,
             attempt=delivery.attempt,
@@ -295,35 +294,35 @@ class Deliveries:
             body=delivery.body,
             headers=headers,
         )
-        self.sent.append(one)
-        return one
+        self.sent.append(sent)
+        return sent
 
     def _schedule_retry(self, delivery: _PendingDelivery) -> None:
-        """Put a letter off to its next time; after the last, give up on its endpoint."""
+        """Schedule the next attempt; after the last one, deactivate the endpoint."""
         if self._endpoint(delivery.endpoint_id) is None:
             return
         if delivery.attempt < len(RETRIES):
             delivery.attempt += 1
-            self._waiting.append(delivery)
-            self._news.set()
+            self._pending.append(delivery)
+            self._has_pending.set()
             return
         id = cast("int", delivery.endpoint_id)
         now = format_timestamp(self._world.clock.now())
         self._world.webhook_endpoints.update(id, active=False, updated_at=now)
-        self._waiting = [one for one in self._waiting if one.endpoint_id != id]
+        self._pending = [other for other in self._pending if other.endpoint_id != id]
 
     def _endpoint(self, id: int | None) -> JsonRow | None:
-        """An endpoint that is there and active."""
-        found = None if id is None else self._world.webhook_endpoints.get(id)
-        return found if found and found.get("active") else None
+        """Return an endpoint if it exists and is active, else None."""
+        endpoint = None if id is None else self._world.webhook_endpoints.get(id)
+        return endpoint if endpoint and endpoint.get("active") else None
 
 
 def _record(practice: Practice, event: str, record: JsonRow | None) -> tuple[RecordTable, JsonRow]:
-    """The row to tell of: the one given, or the first of its table."""
+    """Return the table of an event, and the record or the table's first row."""
     table = _table(practice, event)
     if record is None:
         if not len(table):
-            raise ValueError(f"The sandbox has no record for {event}: insert one, or give data=.")
+            raise ValueError(f"The sandbox has no record for {event}: insert one, or add data=.")
         record = table.row(table.ids[0])
     return table, record
 
@@ -332,14 +331,14 @@ def _table(practice: Practice, event: str) -> RecordTable:
     stems = {stem: name for name, stem in webhook_payloads.TABLES.items()}
     stems |= {"provider": "providers", "working_hour": "availabilities", "document": "documents"}
     longest_first = sorted(stems, key=len, reverse=True)
-    stem = next((one for one in longest_first if event.startswith(one)), None)
+    stem = next((stem for stem in longest_first if event.startswith(stem)), None)
     if stem is None:
-        raise ValueError(f"The sandbox has no records for {event}: give data=.")
+        raise ValueError(f"The sandbox has no records for {event}: add data=.")
     return cast("RecordTable", getattr(practice, stems[stem]))
 
 
 def _sign(secret: str, body: bytes, timestamp: str) -> dict[str, str]:
-    """The headers of a delivery; written apart from the client's check of them."""
+    """Return the signed headers of a delivery; independent of the client's verification."""
     message = timestamp.encode("ascii") + b"." + b64encode(body)
     signature = hmac.digest(secret.encode(), message, sha256).hex()
     return {"Content-Type": "application/json", "Timestamp": timestamp, "Signature": signature}

@@ -1,8 +1,6 @@
-"""From a change in a practice to the events it is told by, and what their bodies say.
+"""Webhook events of a change in a practice, and their bodies.
 
-What is not documented, and guessed here: under which name ``data`` holds records of other types
-than appointments and patients (the singular of the resource type), and that a status of a sync
-stands there bare.
+The form of ``data`` rests on assumptions; see `Assumptions`.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ TABLES: Final[Mapping[str, str]] = {
     "adjustment_types": "adjustment_type",
     "insurance_coverages": "patient_insurance",
 }
-"""A practice's tables whose changes are told, with what the names of their events begin with."""
+"""Tables of a practice whose changes cause events, with the prefix of the events' names."""
 
 _TYPES: Final = {event: kind for kind, events in EVENTS.items() for event in events} | {
     "form_request_completed": "FormRequest",
@@ -57,52 +55,53 @@ _TYPES: Final = {event: kind for kind, events in EVENTS.items() for event in eve
     "working_hour_updated": "WorkingHour",
 }
 _MANY: Final = frozenset({"appointment_created", "patient_created", "patient_updated"})
-"""Events whose ``data`` holds a list, as seen."""
+"""Events whose ``data`` has a list, as observed."""
 
 
 def resource_type_of(event: str) -> str | None:
-    """What an event is about, by its name without outcome."""
+    """Return the resource type of an event, given by its name without outcome."""
     return _TYPES.get(event)
 
 
 def event_names(stem: str, before: JsonRow | None, after: JsonRow | None) -> list[str]:
-    """The events that tell of a row's change from one state to another.
+    """Return the events of a change of a row.
 
-    A record that only NexHealth has is told of when the practice's system has taken it up: first
-    the outcome of the write, then the record as newly read.
+    A record that is not in the practice's system yet has no events. When it is synced, the outcome
+    of the write comes first, then the creation.
     """
     if after is None:
-        told = [f"{stem}_deleted"]
-    elif _is_unwritten(after):
-        told = []
+        events = [f"{stem}_deleted"]
+    elif _is_unsynced(after):
+        events = []
     elif before is None:
-        told = [f"{stem}_created"]
-    elif _is_unwritten(before):
-        told = [f"{stem}_insertion.complete", f"{stem}_created"]
+        events = [f"{stem}_created"]
+    elif _is_unsynced(before):
+        events = [f"{stem}_insertion.complete", f"{stem}_created"]
     elif after.get("deleted_at") and not before.get("deleted_at"):
-        told = [f"{stem}_deleted"]
+        events = [f"{stem}_deleted"]
     else:
-        told = [f"{stem}_updated"]
-    return [name for name in told if name.partition(".")[0] in _TYPES]
+        events = [f"{stem}_updated"]
+    return [name for name in events if name.partition(".")[0] in _TYPES]
 
 
-def _is_unwritten(record: JsonRow) -> bool:
+def _is_unsynced(record: JsonRow) -> bool:
     return record.get("foreign_id_type") == "nex"
 
 
 def record_as_shown(
     practice: Practice, table: RecordTable, record: JsonRow, version: Version, now: float
 ) -> JsonRow:
-    """A record as the version of a subscription has it."""
+    """Return a record in the form of a subscription's version."""
     id = record["id"]
-    there = isinstance(id, int) and id in table
+    exists = isinstance(id, int) and id in table
     if table is practice.appointments:
         provider_id = record.get("provider_id")
-        known = practice.providers.get(provider_id) if isinstance(provider_id, int) else None
-        return {**record, "provider_name": record.get("provider_name") or (known and known["name"])}
-    if table is practice.patients and isinstance(id, int) and there:
+        provider = practice.providers.get(provider_id) if isinstance(provider_id, int) else None
+        name = record.get("provider_name") or (provider and provider["name"])
+        return {**record, "provider_name": name}
+    if table is practice.patients and isinstance(id, int) and exists:
         return patient_row(practice, id, [], now, version)
-    if table is practice.insurance_coverages and isinstance(id, int) and there:
+    if table is practice.insurance_coverages and isinstance(id, int) and exists:
         return plain_coverage(practice, id, version)
     if version == "v3" and table is practice.procedures:
         return procedure_v3(record)
@@ -114,7 +113,7 @@ def record_as_shown(
 
 
 def sync_status(practice: Practice, now: float) -> JsonRow:
-    """How the practice's system is, as an event shows it."""
+    """Return the sync status of a practice, as in events."""
     return {
         "institution_id": practice.institution_id,
         "sync_source_type": "DataSource",
@@ -124,12 +123,14 @@ def sync_status(practice: Practice, now: float) -> JsonRow:
         "read_status_at": format_timestamp(now),
         "write_status": practice.write_status,
         "write_status_at": format_timestamp(now),
-        "locations": [{name: one[name] for name in ("id", "name")} for one in practice.locations],
+        "locations": [
+            {name: location[name] for name in ("id", "name")} for location in practice.locations
+        ],
     }
 
 
 def event_data(event: str, record: JsonRow) -> object:
-    """A record as ``data`` holds it."""
+    """Return the ``data`` of an event about a record."""
     kind = _TYPES.get(event, "")
     if kind == "SyncStatus":
         return record
@@ -138,7 +139,7 @@ def event_data(event: str, record: JsonRow) -> object:
 
 
 def event_body(name: str, practice: Practice, data: object, now: float, extra: JsonRow) -> bytes:
-    """The body of a delivery."""
+    """Return the body of a delivery."""
     event = name.partition(".")[0]
     return msgspec.json.encode(
         {

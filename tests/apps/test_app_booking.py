@@ -204,7 +204,7 @@ async def test_under_faults_no_request_is_booked_twice_and_every_success_exists(
 ) -> None:
     """Parameter: the server itself refuses a second appointment at the same time, or accepts it."""
     if clashes != "refused":
-        monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
+        monkeypatch.setattr(appointment_checks, "_check_conflicts", Mock())
     rng = random.Random(seed)
     requested = await wishes(http, sandbox, 60)
     left = list(requested)

@@ -232,7 +232,7 @@ async def test_unknown_events_can_be_delivered_too(sandbox: Sandbox, inbox: Inbo
     )
     (event,) = inbox.events(SECRET)
     assert (event.resource_type, event.name) == ("Chair", "chair_polished.twice")
-    with pytest.raises(ValueError, match="give data"):
+    with pytest.raises(ValueError, match="add data"):
         await sandbox.deliver("chair_polished", to=inbox.url, secret=SECRET)
     with pytest.raises(ValueError, match="secret"):
         await sandbox.deliver("patient_created", to=inbox.url)

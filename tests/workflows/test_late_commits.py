@@ -37,8 +37,8 @@ DELAYS = pytest.mark.parametrize("seconds", [0.5, 9.0, 45.0, 119.0])
 @pytest.fixture(autouse=True)
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server accept what it should refuse: the same time twice, the same person twice."""
-    monkeypatch.setattr(appointment_checks, "_refuse_clash", Mock())
-    monkeypatch.setattr(patient_create, "_same", Mock(return_value=None))
+    monkeypatch.setattr(appointment_checks, "_check_conflicts", Mock())
+    monkeypatch.setattr(patient_create, "_find_duplicate", Mock(return_value=None))
 
 
 @asynccontextmanager

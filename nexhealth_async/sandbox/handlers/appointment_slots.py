@@ -1,4 +1,4 @@
-"""Bookable slots: working hours less what is booked, in the office's own time zone."""
+"""Bookable slots: working hours without booked times, in the location's time zone."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from nexhealth_async.sandbox.routes import V3, HandlerResult, Route, SandboxCall
 
 __all__ = ["ROUTES"]
 
-_MOST_DAYS: Final = 366
-"""More in one search are refused: a guess, to end it."""
+_MAX_DAYS: Final = 366
+"""Maximum number of days of a search; an assumption, see `Assumptions`."""
 _HORIZON: Final = 180
-"""Days within which ``next_available_date`` is looked for (documented)."""
+"""Number of days searched for ``next_available_date`` (documented)."""
 
 
 @frozen(kw_only=True)
@@ -48,31 +48,32 @@ class _Search:
     v3: bool
 
     def slots(self, day: date) -> list[JsonRow]:
-        """The slots that start on a day, earliest first."""
-        found: dict[tuple[float, int | None], object] = {}
+        """Return the slots that start on a day, earliest first."""
+        labels: dict[tuple[float, int | None], object] = {}
         for hours in self.practice.availabilities:
             if not self._matches_hours(hours) or not _applies(hours, day):
                 continue
-            for room in self._operatories(hours):
+            for operatory_id in self._operatory_ids(hours):
                 window = self._window(hours, day)
-                starts = self._starts(window, room)
-                found |= dict.fromkeys(((start, room) for start in starts), hours.get("label_id"))
-        chosen = sorted(found, key=lambda one: (one[0], one[1] or 0))
-        shown: list[JsonRow] = []
-        for at, (start, room) in enumerate(chosen):
-            if not self.overlapping and at and chosen[at - 1][0] == start:
+                starts = self._starts(window, operatory_id)
+                keys = ((start, operatory_id) for start in starts)
+                labels |= dict.fromkeys(keys, hours.get("label_id"))
+        ordered = sorted(labels, key=lambda key: (key[0], key[1] or 0))
+        slots: list[JsonRow] = []
+        for index, (start, operatory_id) in enumerate(ordered):
+            if not self.overlapping and index and ordered[index - 1][0] == start:
                 continue
-            label = found[start, room]
+            label = labels[start, operatory_id]
             slot: JsonRow = {
                 "time": self._local(start),
                 "end_time": self._local(start + self.length),
             }
-            if room is not None:
-                slot["operatory_id"] = room
+            if operatory_id is not None:
+                slot["operatory_id"] = operatory_id
             if self.v3:
                 slot |= {"provider_id": self.provider_id, "working_hour_label_id": label}
-            shown.append(slot)
-        return shown
+            slots.append(slot)
+        return slots
 
     def _matches_hours(self, hours: JsonRow) -> bool:
         return (
@@ -84,22 +85,22 @@ class _Search:
             and (self.type_id is None or self.type_id in ints(hours.get("appointment_type_ids")))
         )
 
-    def _operatories(self, hours: JsonRow) -> Iterable[int | None]:
-        own = hours.get("operatory_id")
-        office = self.practice.locations.row(self.location_id)
-        if isinstance(own, int):
-            rooms = [own]
-        elif office.get("map_by_operatory") is True or self.operatory_ids:
-            rooms = [
-                number(one, "id")
-                for one in self.practice.operatories
-                if one.get("location_id") == self.location_id
-                and one.get("active")
-                and one.get("bookable_online")
+    def _operatory_ids(self, hours: JsonRow) -> Iterable[int | None]:
+        operatory_id = hours.get("operatory_id")
+        location = self.practice.locations.row(self.location_id)
+        if isinstance(operatory_id, int):
+            ids = [operatory_id]
+        elif location.get("map_by_operatory") is True or self.operatory_ids:
+            ids = [
+                number(operatory, "id")
+                for operatory in self.practice.operatories
+                if operatory.get("location_id") == self.location_id
+                and operatory.get("active")
+                and operatory.get("bookable_online")
             ]
         else:
             return (None,)
-        return [one for one in rooms if not self.operatory_ids or one in self.operatory_ids]
+        return [id for id in ids if not self.operatory_ids or id in self.operatory_ids]
 
     def _window(self, hours: JsonRow, day: date) -> tuple[float, float]:
         begin, end = (
@@ -109,30 +110,31 @@ class _Search:
         return begin, end
 
     def _starts(self, window: tuple[float, float], operatory_id: int | None) -> Iterator[float]:
-        taken = sorted(
-            (one.start, one.end)
-            for one in self.busy
-            if one.provider_id == self.provider_id
-            or (operatory_id is not None and one.operatory_id == operatory_id)
+        busy = sorted(
+            (time.start, time.end)
+            for time in self.busy
+            if time.provider_id == self.provider_id
+            or (operatory_id is not None and time.operatory_id == operatory_id)
         )
-        at, close = window
-        for start, end in [*taken, (close, close)]:
+        slot_start, close = window
+        for start, end in [*busy, (close, close)]:
             free_until = min(start, close)
-            while at + self.length <= free_until:
-                if at > self.now:
-                    yield at
-                at += self.interval
-            at = max(at, end) if end > window[0] and start < close else at
+            while slot_start + self.length <= free_until:
+                if slot_start > self.now:
+                    yield slot_start
+                slot_start += self.interval
+            if end > window[0] and start < close:
+                slot_start = max(slot_start, end)
 
     def _local(self, seconds: float) -> str:
         return datetime.fromtimestamp(seconds, self.zone).isoformat(timespec="milliseconds")
 
 
 def _applies(hours: JsonRow, day: date) -> bool:
-    """Whether working hours hold on a day, by whichever of their three patterns is set."""
-    on = text(hours, "specific_date")
-    if on:
-        return on == day.isoformat()
+    """Return whether working hours apply to a day, by date, recurrence or weekdays."""
+    specific_date = text(hours, "specific_date")
+    if specific_date:
+        return specific_date == day.isoformat()
     rule = row(hours.get("custom_recurrence"))
     if rule is None:
         days = hours.get("days")
@@ -146,43 +148,43 @@ def _applies(hours: JsonRow, day: date) -> bool:
     return (day - first).days % (every * (7 if rule.get("unit") == "week" else 1)) == 0
 
 
-def _positive(call: SandboxCall, name: str, default: int) -> int:
+def _positive_param(call: SandboxCall, name: str, default: int) -> int:
     value = call.params.number(name)
     if value is not None and value < 1:
         raise RequestRejectedError(400, f"{name} is invalid")
     return default if value is None else value
 
 
-def _span(call: SandboxCall) -> tuple[date, int]:
+def _parse_days(call: SandboxCall) -> tuple[date, int]:
     first = call.params.day("start_date")
     if first is None:
         raise RequestRejectedError(400, "Missing parameter start_date")
-    days = _positive(call, "days", 1)
-    if days > _MOST_DAYS or first.toordinal() + days + _HORIZON > date.max.toordinal():
+    days = _positive_param(call, "days", 1)
+    if days > _MAX_DAYS or first.toordinal() + days + _HORIZON > date.max.toordinal():
         raise RequestRejectedError(400, "days is invalid")
     return first, days
 
 
 def _slots(call: SandboxCall) -> HandlerResult:
-    asked, practice = call.params, call.practice
-    lids, pids = asked.ints("lids"), asked.ints("pids")
+    params, practice = call.params, call.practice
+    lids, pids = params.ints("lids"), params.ints("pids")
     if not lids:
-        if "lids" in asked.ignored:
-            # "lids=1,2" is answered with an empty result and no error, as one client saw.
+        if "lids" in params.ignored:
+            # "lids=1,2" gives an empty list without an error, as one client observed.
             return HandlerResult(data=[], count=0, omit_count=True)
         raise RequestRejectedError(400, "Missing parameter lids")
-    type_id = asked.number("appointment_type_id")
-    needs_pids = call.version == "v2" and call.world.guesses.pids_required
+    type_id = params.number("appointment_type_id")
+    needs_pids = call.version == "v2" and call.world.assumptions.pids_required
     if not pids and (needs_pids or type_id is None):
         raise RequestRejectedError(400, "Missing parameter pids")
-    minutes = _positive(call, "slot_length", 15)
+    minutes = _positive_param(call, "slot_length", 15)
     if type_id is not None:
         kind = practice.appointment_types.get(type_id)
         if kind is None:
             raise RequestRejectedError(404, f"Appointment type with id {type_id} not found")
         minutes = number(kind, "minutes")
-    first, days = _span(call)
-    source = asked.text("working_hour_source")
+    first, days = _parse_days(call)
+    source = params.text("working_hour_source")
     busy = busy_times(practice)
     groups: list[JsonRow] = []
     for location_id in lids:
@@ -196,13 +198,13 @@ def _slots(call: SandboxCall) -> HandlerResult:
                 provider_id=provider_id,
                 zone=practice.zone(location_id),
                 length=minutes * 60,
-                interval=_positive(call, "slot_interval", minutes) * 60,
+                interval=_positive_param(call, "slot_interval", minutes) * 60,
                 type_id=type_id,
-                operatory_ids=asked.ints("operatory_ids"),
-                overlapping=asked.flag("overlapping_operatory_slots") is True,
+                operatory_ids=params.ints("operatory_ids"),
+                overlapping=params.flag("overlapping_operatory_slots") is True,
                 busy=busy,
                 now=call.now,
-                label_id=asked.number("working_hour_label_id"),
+                label_id=params.number("working_hour_label_id"),
                 synced=None if source is None else source == "synced",
                 v3=call.version == "v3",
             )
@@ -211,12 +213,12 @@ def _slots(call: SandboxCall) -> HandlerResult:
 
 
 def _group(search: _Search, first: date, days: int) -> JsonRow:
-    found = [slot for at in range(days) for slot in search.slots(first + timedelta(days=at))]
-    group: JsonRow = {"lid": search.location_id, "pid": search.provider_id, "slots": found}
-    if not found:
-        later = (first + timedelta(days=at) for at in range(days, _HORIZON + 1))
+    slots = [slot for i in range(days) for slot in search.slots(first + timedelta(days=i))]
+    group: JsonRow = {"lid": search.location_id, "pid": search.provider_id, "slots": slots}
+    if not slots:
+        later_days = (first + timedelta(days=i) for i in range(days, _HORIZON + 1))
         group["next_available_date"] = next(
-            (day.isoformat() for day in later if search.slots(day)), None
+            (day.isoformat() for day in later_days if search.slots(day)), None
         )
     return group
 

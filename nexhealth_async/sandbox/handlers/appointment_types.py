@@ -1,4 +1,4 @@
-"""Appointment types and what the practice's own system maps them to."""
+"""Appointment types and their descriptors in the practice's own system."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ __all__ = ["ROUTES"]
 
 
 def _descriptors_of(practice: Practice, id: int) -> list[int]:
-    return [one for one in practice.type_descriptors.get(id, []) if one in practice.descriptors]
+    descriptor_ids = practice.type_descriptors.get(id, [])
+    return [id for id in descriptor_ids if id in practice.descriptors]
 
 
 def _descriptor(call: SandboxCall, id: int) -> JsonRow:
-    as_text = call.world.guesses.text_descriptor_ids
+    as_text = call.world.assumptions.text_descriptor_ids
     return descriptor(call.practice.descriptors.row(id), as_text=as_text)
 
 
-def _shown(call: SandboxCall, id: int) -> JsonRow:
+def _type_row(call: SandboxCall, id: int) -> JsonRow:
     practice = call.practice
-    found = practice.appointment_types.row(id)
+    record = practice.appointment_types.row(id)
     if "descriptors" in call.params.texts("include"):
-        found["descriptors"] = [_descriptor(call, one) for one in _descriptors_of(practice, id)]
-    return found
+        descriptor_ids = _descriptors_of(practice, id)
+        record["descriptors"] = [_descriptor(call, descriptor) for descriptor in descriptor_ids]
+    return record
 
 
 def _types(call: SandboxCall) -> ListResult:
@@ -34,41 +36,42 @@ def _types(call: SandboxCall) -> ListResult:
     if location_id is None and call.practice.institution.get("appointment_types_location_scoped"):
         raise RequestRejectedError(400, "Missing parameter location_id")
 
-    def keep(one: JsonRow) -> bool:
-        elsewhere = one.get("parent_type") == "Location" and one.get("parent_id") != location_id
-        return location_id is None or not elsewhere
+    def keep(record: JsonRow) -> bool:
+        if location_id is None or record.get("parent_type") != "Location":
+            return True
+        return record.get("parent_id") == location_id
 
     ids = call.practice.appointment_types.select(call.params.key, keep)
-    return ListResult(ids=ids, show=lambda id: _shown(call, id))
+    return ListResult(ids=ids, show=lambda id: _type_row(call, id))
 
 
-def _checked(call: SandboxCall) -> int:
+def _find_id(call: SandboxCall) -> int:
     if call.ids[0] not in call.practice.appointment_types:
         raise RequestRejectedError(404, "Resource not found")
     return call.ids[0]
 
 
 def _get(call: SandboxCall) -> HandlerResult:
-    return HandlerResult(data=_shown(call, _checked(call)))
+    return HandlerResult(data=_type_row(call, _find_id(call)))
 
 
-def _fields(call: SandboxCall, wanted: JsonRow, id: int | None) -> JsonRow:
+def _fields(call: SandboxCall, body: JsonRow, id: int | None) -> JsonRow:
     practice = call.practice
     fields: JsonRow = {
-        name: wanted[name]
+        name: body[name]
         for name in ("name", "minutes", "parent_type", "parent_id", "bookable_online")
-        if name in wanted
+        if name in body
     }
-    name = wanted.get("name")
+    name = body.get("name")
     if any(other != id for other in practice.appointment_types.where("name", name)):
         raise RequestRejectedError(400, "Name has already been taken")
     if fields.get("parent_type") not in {None, "Institution", "Location"}:
         raise RequestRejectedError(400, "parent_type is invalid")
     if fields.get("parent_type") == "Location":
-        office = wanted.get("parent_id")
-        if not isinstance(office, int):
+        location_id = body.get("parent_id")
+        if not isinstance(location_id, int):
             raise RequestRejectedError(400, "Missing parameter parent_id")
-        call.world.location(office, practice)
+        call.world.location(location_id, practice)
     minutes = fields.get("minutes", 15)
     if not isinstance(minutes, int) or minutes < 1:
         raise RequestRejectedError(400, "minutes is invalid")
@@ -76,40 +79,40 @@ def _fields(call: SandboxCall, wanted: JsonRow, id: int | None) -> JsonRow:
 
 
 def _create(call: SandboxCall) -> HandlerResult:
-    wanted = call.wrapped("appointment_type")
-    if not text(wanted, "name").strip():
+    body = call.wrapped("appointment_type")
+    if not text(body, "name").strip():
         raise RequestRejectedError(400, "Missing parameter name")
     practice = call.practice
-    scoped = practice.institution.get("appointment_types_location_scoped")
-    if scoped and not isinstance(call.body.get("location_id"), int):
+    is_scoped = practice.institution.get("appointment_types_location_scoped")
+    if is_scoped and not isinstance(call.body.get("location_id"), int):
         raise RequestRejectedError(400, "Missing parameter location_id")
     id = practice.appointment_types.add(
         {
-            "name": wanted["name"],
+            "name": body["name"],
             "parent_type": "Institution",
             "parent_id": practice.institution_id,
             "minutes": 15,
             "bookable_online": True,
-            **_fields(call, wanted, None),
+            **_fields(call, body, None),
         }
     )
-    practice.type_descriptors[id] = descriptor_ids(wanted.get("emr_appt_descriptor_ids"))
+    practice.type_descriptors[id] = descriptor_ids(body.get("emr_appt_descriptor_ids"))
     return HandlerResult(data=practice.appointment_types.row(id), status=201)
 
 
 def _update(call: SandboxCall) -> HandlerResult:
-    id = _checked(call)
-    wanted = call.wrapped("appointment_type")
-    call.practice.appointment_types.update(id, **_fields(call, wanted, id))
-    if "emr_appt_descriptor_ids" in wanted:
-        call.practice.type_descriptors[id] = descriptor_ids(wanted["emr_appt_descriptor_ids"])
+    id = _find_id(call)
+    body = call.wrapped("appointment_type")
+    call.practice.appointment_types.update(id, **_fields(call, body, id))
+    if "emr_appt_descriptor_ids" in body:
+        call.practice.type_descriptors[id] = descriptor_ids(body["emr_appt_descriptor_ids"])
     return HandlerResult(
         data=call.practice.appointment_types.row(id), description="Resource updated successfully."
     )
 
 
 def _delete(call: SandboxCall) -> HandlerResult:
-    id = _checked(call)
+    id = _find_id(call)
     record = call.practice.appointment_types.row(id)
     call.practice.appointment_types.delete(id)
     return HandlerResult(data=record)
@@ -120,7 +123,7 @@ def _descriptors(call: SandboxCall) -> ListResult:
     kind = call.params.text("descriptor_type")
     ids = [
         id
-        for id in _descriptors_of(practice, _checked(call))
+        for id in _descriptors_of(practice, _find_id(call))
         if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
     ]
     return ListResult(ids=ids, show=lambda id: _descriptor(call, id))

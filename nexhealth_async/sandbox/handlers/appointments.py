@@ -1,4 +1,4 @@
-"""Appointments: the listing of a time window, single ones, and changes to them."""
+"""Appointments: listings of a time window, single records, and writes."""
 
 from __future__ import annotations
 
@@ -36,29 +36,30 @@ _MAX_PATIENTS: Final = 25
 
 
 def _appointment_row(call: SandboxCall, id: int, include: list[str]) -> JsonRow:
-    """An appointment; keys of includes are there only when asked for."""
+    """Return an appointment with the requested includes."""
     practice, version, now = call.practice, call.version, call.now
-    guesses = call.world.guesses
+    assumptions = call.world.assumptions
     shown = practice.appointments.row(id)
-    if guesses.contradictory_offset:
+    if assumptions.contradictory_offset:
         shown["timezone_offset"] = _shifted_offset(shown)
     provider_id = shown.get("provider_id")
     if shown.get("provider_name") is None and isinstance(provider_id, int):
         provider = practice.providers.get(provider_id)
         shown["provider_name"] = provider and provider["name"]
     patient_id = shown.get("patient_id")
-    known = isinstance(patient_id, int) and patient_id in practice.patients
     if "patient" in include or "guarantor" in include:
-        also = ["guarantor"] if "guarantor" in include else []
+        patient_include = ["guarantor"] if "guarantor" in include else []
         shown["patient"] = (
-            patient_row(practice, patient_id, also, now, version)
-            if known and isinstance(patient_id, int)
+            patient_row(practice, patient_id, patient_include, now, version)
+            if isinstance(patient_id, int) and patient_id in practice.patients
             else None
         )
     if "descriptors" in include:
         shown["descriptors"] = [
-            descriptor(practice.descriptors.row(one), as_text=guesses.text_descriptor_ids)
-            for one in _descriptors(practice, id)
+            descriptor(
+                practice.descriptors.row(descriptor_id), as_text=assumptions.text_descriptor_ids
+            )
+            for descriptor_id in _descriptors(practice, id)
         ]
     if "booking_details" in include:
         shown["booking_details"] = {
@@ -69,9 +70,11 @@ def _appointment_row(call: SandboxCall, id: int, include: list[str]) -> JsonRow:
             "booked_via_one_click": False,
         }
     if "procedures" in include:
-        found = practice.procedures.where("appointment_id", id)
-        works = [practice.procedures.row(one) for one in found]
-        shown["procedures"] = works if version == "v2" else [procedure_v3(one) for one in works]
+        ids = practice.procedures.where("appointment_id", id)
+        procedures = [practice.procedures.row(procedure_id) for procedure_id in ids]
+        if version == "v3":
+            procedures = [procedure_v3(procedure) for procedure in procedures]
+        shown["procedures"] = procedures
     for name, table in (
         ("operatory", practice.operatories),
         ("appointment_type", practice.appointment_types),
@@ -83,101 +86,104 @@ def _appointment_row(call: SandboxCall, id: int, include: list[str]) -> JsonRow:
 
 
 def _shifted_offset(appointment: JsonRow) -> object:
-    """The offset of an hour to the east of the visit's zone."""
+    """Return the UTC offset of the zone an hour to the east of the appointment's."""
     start = parse_timestamp(appointment.get("start_time"))
-    here = start.astimezone(ZoneInfo(text(appointment, "timezone"))).utcoffset() if start else None
-    if here is None:
+    zone = ZoneInfo(text(appointment, "timezone")) if start else None
+    offset = start.astimezone(zone).utcoffset() if start else None
+    if offset is None:
         return appointment.get("timezone_offset")
-    minutes = round(here.total_seconds() / 60) + 60
+    minutes = round(offset.total_seconds() / 60) + 60
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _descriptors(practice: Practice, id: int) -> list[int]:
-    return [
-        one for one in practice.appointment_descriptors.get(id, []) if one in practice.descriptors
-    ]
+    descriptor_ids = practice.appointment_descriptors.get(id, [])
+    return [id for id in descriptor_ids if id in practice.descriptors]
 
 
 def _bound(call: SandboxCall, name: str) -> datetime:
-    """One end of the window; without a zone of its own it is read in ``timezone=``, or as UTC."""
-    spelled = call.params.text(name) or ""
+    """Return one end of the time window; without a zone it is in ``timezone``, or else in UTC."""
+    value = call.params.text(name) or ""
     zone_name = call.params.text("timezone")
     try:
         zone: tzinfo = ZoneInfo(zone_name) if zone_name else UTC
-        read = datetime.fromisoformat(spelled)
+        timestamp = datetime.fromisoformat(value)
     except (ValueError, KeyError, OSError):
         raise RequestRejectedError(400, f"{name} is invalid") from None
-    return read.replace(tzinfo=zone) if read.tzinfo is None else read
+    return timestamp.replace(tzinfo=zone) if timestamp.tzinfo is None else timestamp
 
 
 def _appointments(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
-    if call.version == "v3" and not {"location_id", "foreign_id"} & {name for name, _ in asked.key}:
+    practice, params = call.practice, call.params
+    if call.version == "v3" and not {"location_id", "foreign_id"} & {
+        name for name, _ in params.key
+    }:
         raise RequestRejectedError(400, "Missing parameter location_id")
-    people = asked.ints("patient_ids")
-    if len(people) > _MAX_PATIENTS:
+    if len(params.ints("patient_ids")) > _MAX_PATIENTS:
         raise RequestRejectedError(400, f"patient_ids[] is limited to {_MAX_PATIENTS} ids")
     first = format_timestamp(_bound(call, "start").timestamp())
     last = format_timestamp(_bound(call, "end").timestamp())
-    cancelled = asked.flag("cancelled")
-    if "cancelled" not in asked and call.version == "v2":
-        cancelled = call.world.guesses.cancelled_when_unset
-    since = asked.time("updated_since")
-    floor = format_timestamp(since.timestamp()) if since else ""
+    cancelled = params.flag("cancelled")
+    if "cancelled" not in params and call.version == "v2":
+        cancelled = call.world.assumptions.cancelled_when_unset
+    since = params.time("updated_since")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
     exact: JsonRow = {
-        name: asked.number(name)
+        name: params.number(name)
         for name in ("location_id", "appointment_type_id", "patient_id")
-        if name in asked
+        if name in params
     }
-    if "foreign_id" in asked:
-        exact["foreign_id"] = asked.text("foreign_id")
-    if "created_by" in asked:
-        exact["created_by_user_id"] = asked.number("created_by")
-    if "unavailable" in asked:
-        exact["unavailable"] = asked.flag("unavailable")
+    if "foreign_id" in params:
+        exact["foreign_id"] = params.text("foreign_id")
+    if "created_by" in params:
+        exact["created_by_user_id"] = params.number("created_by")
+    if "unavailable" in params:
+        exact["unavailable"] = params.flag("unavailable")
     if cancelled is not None:
         exact["cancelled"] = cancelled
-    among = {name: asked.ints(f"{name}s") for name in ("provider_id", "operatory_id", "patient_id")}
+    among = {
+        name: params.ints(f"{name}s") for name in ("provider_id", "operatory_id", "patient_id")
+    }
 
-    def keep(one: JsonRow) -> bool:
+    def keep(record: JsonRow) -> bool:
         return (
-            first <= text(one, "start_time") <= last
-            and all(one.get(name) == value for name, value in exact.items())
-            and all(not ids or one.get(name) in ids for name, ids in among.items())
-            and text(one, "updated_at") >= floor
+            first <= text(record, "start_time") <= last
+            and all(record.get(name) == value for name, value in exact.items())
+            and all(not ids or record.get(name) in ids for name, ids in among.items())
+            and text(record, "updated_at") >= earliest_update
             and (
-                not asked.flag("nex_only")
-                or bool((row(one.get("misc")) or {}).get("is_booked_on_nexhealth"))
+                not params.flag("nex_only")
+                or bool((row(record.get("misc")) or {}).get("is_booked_on_nexhealth"))
             )
         )
 
-    include = asked.texts("include")
+    include = params.texts("include")
     table = practice.appointments
     by = order(call, table, ("updated_at",)) if call.version == "v3" else None
     return ListResult(
-        ids=in_order(table, table.select((asked.key, cancelled), keep), by),
+        ids=in_order(table, table.select((params.key, cancelled), keep), by),
         show=lambda id: _appointment_row(call, id, include),
         order=by,
     )
 
 
-def _found(call: SandboxCall) -> JsonRow:
-    found = call.practice.appointments.get(call.ids[0])
-    if found is None:
+def _find(call: SandboxCall) -> JsonRow:
+    record = call.practice.appointments.get(call.ids[0])
+    if record is None:
         raise RequestRejectedError(404, "Resource not found")
-    return found
+    return record
 
 
 def _appointment(call: SandboxCall) -> HandlerResult:
-    _found(call)
+    _find(call)
     include = call.params.texts("include")
-    if call.version == "v3" and not (include and call.world.guesses.include_replaces_default):
+    if call.version == "v3" and not (include and call.world.assumptions.include_replaces_default):
         include = ["patient", *include]
     return HandlerResult(data=_appointment_row(call, call.ids[0], include))
 
 
 def _appointment_descriptors(call: SandboxCall) -> ListResult:
-    _found(call)
+    _find(call)
     kind = call.params.text("descriptor_type")
     table = call.practice.descriptors
     ids = [
@@ -185,17 +191,17 @@ def _appointment_descriptors(call: SandboxCall) -> ListResult:
         for id in _descriptors(call.practice, call.ids[0])
         if kind is None or table.row(id).get("descriptor_type") == kind
     ]
-    as_text = call.world.guesses.text_descriptor_ids
+    as_text = call.world.assumptions.text_descriptor_ids
     return ListResult(ids=ids, show=lambda id: descriptor(table.row(id), as_text=as_text))
 
 
 def _update_result(
     call: SandboxCall, id: int, description: str, status: int, ignored: str | None
 ) -> HandlerResult:
-    """The reply to a written appointment."""
+    """Return the response to a written appointment."""
     record = _appointment_row(call, id, [])
-    bare = call.world.guesses.appointment_record_at == "bare"
-    data: JsonRow = record if bare else {"appt": record, "stripe_client_secret": None}
+    is_bare = call.world.assumptions.appointment_record_at == "bare"
+    data: JsonRow = record if is_bare else {"appt": record, "stripe_client_secret": None}
     return HandlerResult(data=data, status=status, description=ignored or description)
 
 
@@ -204,38 +210,37 @@ def _create(call: SandboxCall) -> HandlerResult:
 
 
 def _update(call: SandboxCall) -> HandlerResult:
-    wanted = call.wrapped("appt")
-    found = _found(call)
-    if found.get("cancelled"):
+    body = call.wrapped("appt")
+    appointment = _find(call)
+    if appointment.get("cancelled"):
         raise RequestRejectedError(400, "Cannot update already cancelled appointment")
-    guesses = call.world.guesses
+    assumptions = call.world.assumptions
     now = format_timestamp(call.now)
     changes: JsonRow = {}
-    takes: tuple[str, ...] = _UPDATABLE if guesses.v2_checkin else _UPDATABLE[:2]
+    updatable: tuple[str, ...] = _UPDATABLE if assumptions.v2_checkin else _UPDATABLE[:2]
     if call.version == "v3":
-        takes = (*_UPDATABLE, *_MOVABLE)
-        changes |= reschedule(call, found, wanted)
-    if wanted.get("confirmed") is not None and wanted["confirmed"] != found.get("confirmed"):
-        if wanted["confirmed"] is not True:
+        updatable = (*_UPDATABLE, *_MOVABLE)
+        changes |= reschedule(call, appointment, body)
+    if body.get("confirmed") is not None and body["confirmed"] != appointment.get("confirmed"):
+        if body["confirmed"] is not True:
             raise RequestRejectedError(400, "A confirmed appointment cannot be unconfirmed")
-        if guesses.confirm_needs_sync and found.get("foreign_id") is None:
+        if assumptions.confirm_needs_sync and appointment.get("foreign_id") is None:
             raise RequestRejectedError(
                 400, "Appointment is not synced with the PMS and/or a live client"
             )
         changes |= {"confirmed": True, "confirmed_at": now}
-    if wanted.get("cancelled") is True:
+    if body.get("cancelled") is True:
         changes |= {"cancelled": True, "cancelled_at": now}
-    if wanted.get("checkin_at") is not None and "checkin_at" in takes:
-        arrived = parse_timestamp(wanted["checkin_at"])
-        if arrived is None:
+    if body.get("checkin_at") is not None and "checkin_at" in updatable:
+        checkin_at = parse_timestamp(body["checkin_at"])
+        if checkin_at is None:
             raise RequestRejectedError(400, "checkin_at is invalid")
-        if found.get("checkin_at") is not None:
+        if appointment.get("checkin_at") is not None:
             raise RequestRejectedError(400, "checkin_at is set already")
-        changes["checkin_at"] = format_timestamp(arrived.timestamp())
+        changes["checkin_at"] = format_timestamp(checkin_at.timestamp())
     call.practice.appointments.update(call.ids[0], **changes, updated_at=now)
-    unknown = [name for name in wanted if name not in takes]
-    names = ", ".join(unknown)
-    ignored = f"Note that following parameters are ignored: {names}." if unknown else None
+    names = ", ".join(name for name in body if name not in updatable)
+    ignored = f"Note that following parameters are ignored: {names}." if names else None
     return _update_result(call, call.ids[0], "Resource updated successfully.", 200, ignored)
 
 

@@ -1,4 +1,4 @@
-"""What is owed: sums over the ledger, by who pays, and over open claims, by patient."""
+"""Balances: sums over the ledger by guarantor, and over open claims by patient."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["ROUTES", "guarantor_balance"]
 
 _BY_GUARANTOR: Final = 1_000_000_000
 _BY_PATIENT: Final = 2_000_000_000
-"""What is added to a person's id to make the id of their balance."""
+"""Difference between the id of a balance and the id of its person."""
 _AGE_BUCKETS: Final = ((30, "under_30"), (60, "31_60"), (90, "61_90"))
 _OPEN: Final = frozenset({"draft", "sent"})
 
@@ -42,13 +42,13 @@ def _amount_in_cents(record: JsonRow, field: str) -> int:
     money = row(record.get(field)) or {}
     try:
         return round(float(text(money, "amount")) * 100)
-    except ValueError:  # a test broke the amount
+    except ValueError:  # a test has set an invalid amount
         return 0
 
 
-def _age(spelled: str, today: date) -> str:
+def _age_bucket(timestamp: str, today: date) -> str:
     try:
-        days = (today - date.fromisoformat(spelled[:10])).days
+        days = (today - date.fromisoformat(timestamp[:10])).days
     except ValueError:
         return "over_90"
     return next((name for limit, name in _AGE_BUCKETS if days <= limit), "over_90")
@@ -60,19 +60,19 @@ def _sums(
     tables: Mapping[str, tuple[RecordTable, str, str]],
     by: str,
 ) -> dict[int, dict[str, int]]:
-    """For each person, cents by age (and under ``since`` nothing but when they last changed)."""
+    """Return the cents of each person by age bucket."""
     today = datetime.fromtimestamp(call.now, UTC).date()
     key = ("sums", by, today, *(table.version for table, _, _ in tables.values()))
 
     def build() -> dict[int, dict[str, int]]:
-        found: dict[int, dict[str, int]] = {}
-        for table, field, dated in tables.values():
-            for one in table:
-                if one.get("deleted_at") is None:
-                    ages = found.setdefault(number(one, by), {})
-                    age = _age(text(one, dated), today)
-                    ages[age] = ages.get(age, 0) + _amount_in_cents(one, field)
-        return found
+        sums: dict[int, dict[str, int]] = {}
+        for table, field, date_field in tables.values():
+            for record in table:
+                if record.get("deleted_at") is None:
+                    ages = sums.setdefault(number(record, by), {})
+                    age = _age_bucket(text(record, date_field), today)
+                    ages[age] = ages.get(age, 0) + _amount_in_cents(record, field)
+        return sums
 
     return practice.charges.cached(key, build)
 
@@ -85,34 +85,41 @@ def _ledger(practice: Practice) -> dict[str, tuple[RecordTable, str, str]]:
     }
 
 
-def _claimed(practice: Practice, person_id: int, by: str) -> list[JsonRow]:
-    found = [practice.claims.row(id) for id in practice.claims.where(by, person_id)]
-    return [one for one in found if one.get("status") in _OPEN and one.get("deleted_at") is None]
+def _open_claims(practice: Practice, person_id: int, by: str) -> list[JsonRow]:
+    claims = [practice.claims.row(id) for id in practice.claims.where(by, person_id)]
+    return [
+        claim
+        for claim in claims
+        if claim.get("status") in _OPEN and claim.get("deleted_at") is None
+    ]
 
 
 def _total(claims: list[JsonRow], name: str) -> int:
-    return sum(_amount_in_cents(row(one.get("totals")) or {}, name) for one in claims)
+    return sum(_amount_in_cents(row(claim.get("totals")) or {}, name) for claim in claims)
 
 
 def _location_of(practice: Practice, person_id: int) -> int | None:
     def build() -> dict[int, int | None]:
-        return {number(one, "id"): next(iter(ints(one.get("location_ids"))), None) for one in table}
+        return {
+            number(patient, "id"): next(iter(ints(patient.get("location_ids"))), None)
+            for patient in table
+        }
 
     table = practice.patients
-    return table.cached(("offices", table.version), build).get(person_id)
+    return table.cached(("locations", table.version), build).get(person_id)
 
 
-def _changed(practice: Practice, person_id: int, by: str) -> str:
+def _updated_at(practice: Practice, person_id: int, by: str) -> str:
     tables = (practice.charges, practice.payments, practice.adjustments, practice.claims)
 
     def build() -> dict[int, str]:
         latest: dict[int, str] = {}
-        for one in chain.from_iterable(tables):
-            person = number(one, by)
-            latest[person] = max(latest.get(person, ""), text(one, "updated_at"))
+        for record in chain.from_iterable(tables):
+            person = number(record, by)
+            latest[person] = max(latest.get(person, ""), text(record, "updated_at"))
         return latest
 
-    key = ("changed", by, *(table.version for table in tables))
+    key = ("updated_at", by, *(table.version for table in tables))
     return practice.claims.cached(key, build).get(person_id, "")
 
 
@@ -121,10 +128,10 @@ def _money(cents: int) -> JsonRow:
 
 
 def guarantor_balance(call: SandboxCall, practice: Practice, guarantor_id: int) -> JsonRow:
-    """What one person owes for themselves and those they pay for."""
+    """Return the balance of a guarantor, for themselves and their dependants."""
     ages = _sums(call, practice, _ledger(practice), "guarantor_id").get(guarantor_id, {})
     total = sum(ages.values())
-    claims = _claimed(practice, guarantor_id, "guarantor_id")
+    claims = _open_claims(practice, guarantor_id, "guarantor_id")
     estimate = _total(claims, "estimated_insurance_payment")
     names = (*(name for _, name in _AGE_BUCKETS), "over_90")
     return {
@@ -132,7 +139,7 @@ def guarantor_balance(call: SandboxCall, practice: Practice, guarantor_id: int) 
         "foreign_id": str(guarantor_id),
         "guarantor_id": guarantor_id,
         "location_id": _location_of(practice, guarantor_id),
-        "updated_at": _changed(practice, guarantor_id, "guarantor_id"),
+        "updated_at": _updated_at(practice, guarantor_id, "guarantor_id"),
         "write_off_estimate": _money(_total(claims, "write_off")),
         "total_balance": _money(total),
         "insurance_estimate": _money(estimate),
@@ -143,51 +150,53 @@ def guarantor_balance(call: SandboxCall, practice: Practice, guarantor_id: int) 
 
 def _insurance_balance(call: SandboxCall, practice: Practice, patient_id: int) -> JsonRow:
     today = datetime.fromtimestamp(call.now, UTC).date()
-    claims = _claimed(practice, patient_id, "patient_id")
-    shown: JsonRow = {
+    claims = _open_claims(practice, patient_id, "patient_id")
+    balance: JsonRow = {
         "id": patient_id + _BY_PATIENT,
         "patient_id": patient_id,
-        "guarantor_id": practice.bookkeeper.guarantor_id(patient_id),
+        "guarantor_id": practice.ledger_data.guarantor_id(patient_id),
         "location_id": _location_of(practice, patient_id),
-        "updated_at": _changed(practice, patient_id, "patient_id"),
+        "updated_at": _updated_at(practice, patient_id, "patient_id"),
     }
     for name in (*(name for _, name in _AGE_BUCKETS), "over_90"):
-        aged = [one for one in claims if _age(text(one, "date_of_service"), today) == name]
-        shown[f"estimated_amount_{name}"] = _money(_total(aged, "estimated_insurance_payment"))
-        shown[f"billed_amount_{name}"] = _money(_total(aged, "amount_billed_to_insurance"))
-    return shown
+        group = [
+            claim for claim in claims if _age_bucket(text(claim, "date_of_service"), today) == name
+        ]
+        balance[f"estimated_amount_{name}"] = _money(_total(group, "estimated_insurance_payment"))
+        balance[f"billed_amount_{name}"] = _money(_total(group, "amount_billed_to_insurance"))
+    return balance
 
 
 def _guarantor_balances(call: SandboxCall) -> ListResult:
     require_one_of(call, ("guarantor_id", "updated_since"))
-    practice, asked = call.practice, call.params
+    practice, params = call.practice, call.params
     sums = _sums(call, practice, _ledger(practice), "guarantor_id")
-    zeros = asked.flag("show_zero_balances") is True
-    people = [id for id, ages in sums.items() if zeros or sum(ages.values()) != 0]
-    return _listed(call, people, "guarantor_id", _BY_GUARANTOR)
+    include_zero = params.flag("show_zero_balances") is True
+    people = [id for id, ages in sums.items() if include_zero or sum(ages.values()) != 0]
+    return _list_balances(call, people, "guarantor_id", _BY_GUARANTOR)
 
 
-def _listed(call: SandboxCall, people: list[int], by: str, by_location: int) -> ListResult:
-    practice, asked = call.practice, call.params
+def _list_balances(call: SandboxCall, people: list[int], by: str, id_offset: int) -> ListResult:
+    practice, params = call.practice, call.params
 
     def show(id: int) -> JsonRow:
         if by == "guarantor_id":
-            return guarantor_balance(call, practice, id - by_location)
-        return _insurance_balance(call, practice, id - by_location)
+            return guarantor_balance(call, practice, id - id_offset)
+        return _insurance_balance(call, practice, id - id_offset)
 
-    wanted = asked.number(by)
-    payer = asked.number("guarantor_id")
-    since = asked.time("updated_since")
-    floor = format_timestamp(since.timestamp()) if since else ""
+    person_id = params.number(by)
+    guarantor_id = None if by == "guarantor_id" else params.number("guarantor_id")
+    since = params.time("updated_since")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
     ids = [
-        id + by_location
+        id + id_offset
         for id in sorted(people)
-        if (wanted is None or id == wanted)
-        and (by == "guarantor_id" or payer is None or practice.bookkeeper.guarantor_id(id) == payer)
-        and _location_of(practice, id) == asked.number("location_id")
-        and (not floor or _changed(practice, id, by) >= floor)
+        if (person_id is None or id == person_id)
+        and (guarantor_id is None or practice.ledger_data.guarantor_id(id) == guarantor_id)
+        and _location_of(practice, id) == params.number("location_id")
+        and (not earliest_update or _updated_at(practice, id, by) >= earliest_update)
     ]
-    sort = asked.text("sort")
+    sort = params.text("sort")
     order = None
     if sort:
         if sort.removeprefix("-") != "updated_at":
@@ -197,16 +206,17 @@ def _listed(call: SandboxCall, people: list[int], by: str, by_location: int) -> 
     return ListResult(ids=ids, show=show, order=order)
 
 
-def _insured(practice: Practice) -> list[int]:
+def _insured_patients(practice: Practice) -> list[int]:
     claims = practice.claims
     return claims.cached(
-        ("insured", claims.version), lambda: sorted({number(one, "patient_id") for one in claims})
+        ("insured", claims.version),
+        lambda: sorted({number(claim, "patient_id") for claim in claims}),
     )
 
 
 def _insurance_balances(call: SandboxCall) -> ListResult:
     require_one_of(call, ("patient_id", "guarantor_id", "updated_since"))
-    return _listed(call, _insured(call.practice), "patient_id", _BY_PATIENT)
+    return _list_balances(call, _insured_patients(call.practice), "patient_id", _BY_PATIENT)
 
 
 def _guarantor_balance_get(call: SandboxCall) -> HandlerResult:
@@ -214,10 +224,10 @@ def _guarantor_balance_get(call: SandboxCall) -> HandlerResult:
     for practice in [call.scope] if call.scope else call.world.practices:
         person = practice.patients.get(id)
         if person is not None:
-            shown = guarantor_balance(call, practice, id)
+            balance = guarantor_balance(call, practice, id)
             if "guarantor" in call.params.texts("include"):
-                shown["guarantor"] = patient_v3(person, listed=False)
-            return HandlerResult(data=shown)
+                balance["guarantor"] = patient_v3(person, listed=False)
+            return HandlerResult(data=balance)
     raise RequestRejectedError(404, "Resource not found")
 
 

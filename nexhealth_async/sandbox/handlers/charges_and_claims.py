@@ -1,4 +1,4 @@
-"""The ledger: charges, payments and adjustments, what is claimed, and what is owed."""
+"""Ledger entries: charges, payments, adjustments and claims."""
 
 from __future__ import annotations
 
@@ -92,33 +92,36 @@ def _adjustment(call: SandboxCall) -> HandlerResult:
 
 
 def _claims(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
+    practice, params = call.practice, call.params
     exact = ("patient_id", "guarantor_id", "provider_id")
     require_one_of(call, (*exact, "date_of_service", "updated_since"))
-    served = asked.day("date_of_service")
+    service_date = params.day("date_of_service")
     return filtered_list(
         call,
         practice.claims,
         lambda id: without_fields(practice.claims.row(id), "charge_ids"),
         exact=("location_id", *exact),
         sorts=("updated_at",),
-        keep=lambda one: served is None or one.get("date_of_service") == served.isoformat(),
+        keep=lambda claim: (
+            service_date is None or claim.get("date_of_service") == service_date.isoformat()
+        ),
     )
 
 
 def _claim(call: SandboxCall) -> HandlerResult:
-    get_or_404(call.practice.claims, call.ids[0], call.world.guesses.unknown_claim_status)
+    get_or_404(call.practice.claims, call.ids[0], call.world.assumptions.unknown_claim_status)
     return HandlerResult(
         data=ledger_includes.claim(call.practice, call.ids[0], call.params.texts("include"))
     )
 
 
-def _list_route(path: str, handler: Handler, takes: str) -> Route:
+def _list_route(path: str, handler: Handler, filters: str) -> Route:
     return Route(
         method="GET",
         path=path,
         handler=handler,
-        filters="subdomain! location_id:int! sort updated_since:time include_deleted:bool " + takes,
+        filters="subdomain! location_id:int! sort updated_since:time include_deleted:bool "
+        + filters,
         versions=V3,
         paging="cursor",
         financial=True,
@@ -126,7 +129,7 @@ def _list_route(path: str, handler: Handler, takes: str) -> Route:
     )
 
 
-def _single(path: str, handler: Handler, *, no_404: bool = True) -> Route:
+def _single_route(path: str, handler: Handler, *, no_404: bool = True) -> Route:
     return Route(
         method="GET",
         path=path,
@@ -138,7 +141,7 @@ def _single(path: str, handler: Handler, *, no_404: bool = True) -> Route:
     )
 
 
-def _write(path: str, handler: Handler) -> Route:
+def _create_route(path: str, handler: Handler) -> Route:
     return Route(
         method="POST",
         path=path,
@@ -154,13 +157,13 @@ _PEOPLE: Final = "patient_id:int provider_id:int guarantor_id:int"
 
 ROUTES: Final = (
     _list_route("/charges", _charges, f"{_PEOPLE} procedure_id:int include:texts"),
-    _single("/charges/{id}", _charge),
+    _single_route("/charges/{id}", _charge),
     _list_route("/payments", _payments, f"{_PEOPLE} charge_id:int claim_id:int transaction_id"),
-    _write("/payments", create_payment),
-    _single("/payments/{id}", _payment),
+    _create_route("/payments", create_payment),
+    _single_route("/payments/{id}", _payment),
     _list_route("/adjustments", _adjustments, f"{_PEOPLE} charge_id:int claim_id:int"),
-    _write("/adjustments", create_adjustment),
-    _single("/adjustments/{id}", _adjustment),
+    _create_route("/adjustments", create_adjustment),
+    _single_route("/adjustments/{id}", _adjustment),
     _list_route("/claims", _claims, f"{_PEOPLE} date_of_service:date"),
-    _single("/claims/{id}", _claim, no_404=False),
+    _single_route("/claims/{id}", _claim, no_404=False),
 )

@@ -1,4 +1,4 @@
-"""Documents of patients: uploaded as a form, listed, and downloaded again; and nex staff."""
+"""Documents of patients (upload, listing and download), and NexHealth staff."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from nexhealth_async.sandbox.routes import (
 
 __all__ = ["ROUTES"]
 
-_NAMED: Final = re.compile(rb'\bname="?([^";\r\n]*)"?')
+_NAME: Final = re.compile(rb'\bname="?([^";\r\n]*)"?')
 _FILENAME: Final = re.compile(rb'\bfilename="?([^";\r\n]*)"?')
 _TYPE: Final = re.compile(rb"(?im)^content-type:\s*([^;\r\n]+)")
 
 
 def _parts(call: SandboxCall) -> Iterator[tuple[bytes, bytes]]:
-    """Head and body of each part of the form sent."""
+    """Yield the headers and the body of each part of a multipart form."""
     boundary = re.search(r'boundary="?([^";]+)"?', call.content_type)
     if "multipart/form-data" not in call.content_type.lower() or boundary is None:
         raise RequestRejectedError(415, "Unsupported media type")
@@ -49,17 +49,17 @@ def _create(call: SandboxCall) -> HandlerResult:
     record: JsonRow = {"patient_id": call.ids[0], "document_type_id": None}
     content: bytes | None = None
     for head, body in _parts(call):
-        named = _NAMED.search(head)
-        if named is None:
+        field = _NAME.search(head)
+        if field is None:
             continue
-        if named[1] == b"file":
+        if field[1] == b"file":
             content = body
             filename, kind = _FILENAME.search(head), _TYPE.search(head)
             name = filename[1].decode(errors="replace") if filename else "file"
-            guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            default_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
             record["filename"] = name
-            record["type"] = kind[1].decode("ascii", "replace").strip() if kind else guessed
-        elif named[1] == b"document_type_id" and body.strip():
+            record["type"] = kind[1].decode("ascii", "replace").strip() if kind else default_type
+        elif field[1] == b"document_type_id" and body.strip():
             if not body.strip().isdigit() or int(body) not in practice.document_types:
                 raise RequestRejectedError(404, "Document type not found")
             record["document_type_id"] = int(body)
@@ -72,9 +72,9 @@ def _create(call: SandboxCall) -> HandlerResult:
 
 
 def _row(call: SandboxCall, id: int) -> JsonRow:
-    shown = call.practice.documents.row(id)
+    record = call.practice.documents.row(id)
     names = ("id", "filename", "type", "url", "created_at", "document_type_id")
-    return {name: shown.get(name) for name in names}
+    return {name: record.get(name) for name in names}
 
 
 def _list(call: SandboxCall) -> ListResult:
@@ -94,15 +94,15 @@ def _download(call: SandboxCall) -> HandlerResult:
 
 
 def _staff(call: SandboxCall) -> ListResult:
-    table, asked = call.practice.staff, call.params
-    inactive, offices = asked.flag("inactive"), asked.ints("location_ids")
+    table, params = call.practice.staff, call.params
+    inactive, location_ids = params.flag("inactive"), params.ints("location_ids")
 
-    def keep(one: JsonRow) -> bool:
-        return (inactive is None or one.get("inactive") is inactive) and (
-            not offices or any(office in offices for office in ints(one.get("location_ids")))
+    def keep(record: JsonRow) -> bool:
+        return (inactive is None or record.get("inactive") is inactive) and (
+            not location_ids or any(id in location_ids for id in ints(record.get("location_ids")))
         )
 
-    return ListResult(ids=table.select(asked.key, keep), show=table.row)
+    return ListResult(ids=table.select(params.key, keep), show=table.row)
 
 
 _PATH: Final = "/patients/{id}/documents"

@@ -1,4 +1,4 @@
-"""Fee schedules and their procedures, payment plans, and the types of ledger entries."""
+"""Fee schedules and their procedures, payment plans, and types of ledger entries."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = ["ROUTES"]
 def _active(call: SandboxCall, table: RecordTable) -> ListResult:
     active = call.params.flag("active") if "active" in call.params else True
     return filtered_list(
-        call, table, table.row, keep=lambda one: one.get("active") is active, key=active
+        call, table, table.row, keep=lambda record: record.get("active") is active, key=active
     )
 
 
-def _listing(table: Callable[[Practice], RecordTable]) -> Handler:
+def _list_handler(table: Callable[[Practice], RecordTable]) -> Handler:
     return lambda call: _active(call, table(call.practice))
 
 
-def _single(table: Callable[[Practice], RecordTable]) -> Handler:
+def _single_handler(table: Callable[[Practice], RecordTable]) -> Handler:
     return lambda call: HandlerResult(data=get_or_404(table(call.practice), call.ids[0]))
 
 
@@ -85,12 +85,12 @@ def _plan(call: SandboxCall) -> HandlerResult:
     raise RequestRejectedError(404, "Resource not found")
 
 
-def _list_route(path: str, handler: Handler, takes: str) -> Route:
+def _list_route(path: str, handler: Handler, filters: str) -> Route:
     return Route(
         method="GET",
         path=path,
         handler=handler,
-        filters="subdomain! location_id:int! updated_since:time " + takes,
+        filters="subdomain! location_id:int! updated_since:time " + filters,
         versions=V3,
         paging="cursor",
         financial=True,
@@ -98,12 +98,12 @@ def _list_route(path: str, handler: Handler, takes: str) -> Route:
     )
 
 
-def _single_route(path: str, handler: Handler, *, takes: str = "", no_404: bool = False) -> Route:
+def _single_route(path: str, handler: Handler, *, filters: str = "", no_404: bool = False) -> Route:
     return Route(
         method="GET",
         path=path,
         handler=handler,
-        filters="subdomain! " + takes,
+        filters="subdomain! " + filters,
         versions=V3,
         financial=True,
         no_404=no_404,
@@ -111,12 +111,26 @@ def _single_route(path: str, handler: Handler, *, takes: str = "", no_404: bool 
 
 
 ROUTES: Final = (
-    _list_route("/payment_types", _listing(lambda one: one.payment_types), "active:bool"),
-    _single_route("/payment_types/{id}", _single(lambda one: one.payment_types), no_404=True),
-    _list_route("/adjustment_types", _listing(lambda one: one.adjustment_types), "active:bool"),
-    _single_route("/adjustment_types/{id}", _single(lambda one: one.adjustment_types), no_404=True),
-    _list_route("/fee_schedules", _listing(lambda one: one.fee_schedules), "active:bool"),
-    _single_route("/fee_schedules/{id}", _schedule, takes="include:texts"),
+    _list_route(
+        "/payment_types", _list_handler(lambda practice: practice.payment_types), "active:bool"
+    ),
+    _single_route(
+        "/payment_types/{id}", _single_handler(lambda practice: practice.payment_types), no_404=True
+    ),
+    _list_route(
+        "/adjustment_types",
+        _list_handler(lambda practice: practice.adjustment_types),
+        "active:bool",
+    ),
+    _single_route(
+        "/adjustment_types/{id}",
+        _single_handler(lambda practice: practice.adjustment_types),
+        no_404=True,
+    ),
+    _list_route(
+        "/fee_schedules", _list_handler(lambda practice: practice.fee_schedules), "active:bool"
+    ),
+    _single_route("/fee_schedules/{id}", _schedule, filters="include:texts"),
     _list_route("/fee_schedule_procedures", _fees, "fee_schedule_id:int"),
     Route(
         method="GET",

@@ -1,4 +1,4 @@
-"""Insurance plans and coverages; a coverage points to a plan."""
+"""Insurance plans, and coverages, which refer to a plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nexhealth_async.sandbox.v3_fields import without_fields
 __all__ = ["ROUTES"]
 
 
-def _covered(practice: Practice, plan_id: int) -> list[int]:
+def _coverage_ids(practice: Practice, plan_id: int) -> list[int]:
     return practice.insurance_coverages.where("plan_id", plan_id)
 
 
@@ -35,8 +35,10 @@ def _plans(call: SandboxCall) -> ListResult:
             return shown
         shown = without_fields(shown, "updated_at", "deleted_at")
         if "patient_coverages" in include:
-            coverages = [plain_coverage(practice, one, "v2") for one in _covered(practice, id)]
-            shown["patient_coverages"] = coverages
+            shown["patient_coverages"] = [
+                plain_coverage(practice, coverage_id, "v2")
+                for coverage_id in _coverage_ids(practice, id)
+            ]
         return shown
 
     return filtered_list(call, table, show, exact=("payer_id", "group_num"), sorts=("updated_at",))
@@ -48,11 +50,12 @@ def _plan(call: SandboxCall) -> HandlerResult:
     include = call.params.texts("include")
     if "patient_coverages" in include:
         shown["patient_coverages"] = [
-            plain_coverage(practice, one, "v2") for one in _covered(practice, id)
+            plain_coverage(practice, coverage_id, "v2")
+            for coverage_id in _coverage_ids(practice, id)
         ]
     if "subscribers" in include:
-        people = [subscriber(practice, one) for one in _covered(practice, id)]
-        shown["subscribers"] = [one for one in people if one is not None]
+        people = [subscriber(practice, coverage_id) for coverage_id in _coverage_ids(practice, id)]
+        shown["subscribers"] = [person for person in people if person is not None]
     if "fee_schedule" in include:
         shown["fee_schedule"] = practice.fee_schedules.get(practice.fee_schedules.first_id)
     return HandlerResult(data=shown)
@@ -66,7 +69,7 @@ def _coverages(call: SandboxCall) -> ListResult:
         practice.insurance_coverages,
         lambda id: plain_coverage(practice, id, "v3"),
         exact=("patient_id",),
-        keep=lambda one: one.get("active") is active,
+        keep=lambda coverage: coverage.get("active") is active,
         key=active,
     )
 

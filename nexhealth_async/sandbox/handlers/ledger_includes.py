@@ -1,4 +1,4 @@
-"""What comes along with ledger entries and claims when ``include[]`` asks for it."""
+"""Included records of ledger entries and claims (``include[]``)."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ __all__ = ["charge", "claim", "related"]
 
 
 def related(practice: Practice, shown: JsonRow, include: list[str]) -> JsonRow:
-    """A payment or adjustment with the records its ids point to."""
-    found: JsonRow = {}
+    """Return a payment or adjustment with the included records."""
+    included: JsonRow = {}
     for name in include:
         if name in {"patient", "guarantor"}:
-            found[name] = _patient(practice, shown, name)
+            included[name] = _patient(practice, shown, name)
         elif name == "provider":
-            found[name] = person_v3(_linked(practice.providers, shown, name))
+            included[name] = person_v3(_linked(practice.providers, shown, name))
         elif name == "claim":
-            known = _linked(practice.claims, shown, name)
-            found[name] = known and _legacy_claim(known)
+            linked = _linked(practice.claims, shown, name)
+            included[name] = linked and _legacy_claim(linked)
         elif name == "charge":
-            known = _linked(practice.charges, shown, name)
-            found[name] = known and _legacy_charge(practice, known)
+            linked = _linked(practice.charges, shown, name)
+            included[name] = linked and _legacy_charge(practice, linked)
         elif name == "payment_plan":
-            known = _linked(practice.payment_plans, shown, name)
-            found[name] = known and without_fields(known, "location_id", "updated_at")
+            linked = _linked(practice.payment_plans, shown, name)
+            included[name] = linked and without_fields(linked, "location_id", "updated_at")
         elif name in {"payment_type", "adjustment_type"} and f"{name}_id" in shown:
             table = {
                 "payment_type": practice.payment_types,
                 "adjustment_type": practice.adjustment_types,
             }[name]
-            found[name] = _linked(table, shown, name)
-    return shown | found
+            included[name] = _linked(table, shown, name)
+    return shown | included
 
 
 def _linked(table: RecordTable, shown: JsonRow, name: str) -> JsonRow | None:
@@ -52,19 +52,19 @@ def _patient(practice: Practice, shown: JsonRow, name: str) -> JsonRow | None:
     return found and patient_v3(found, listed=False)
 
 
-def _legacy_claim(known: JsonRow) -> JsonRow:
-    totals = row(known.get("totals")) or {}
+def _legacy_claim(linked: JsonRow) -> JsonRow:
+    totals = row(linked.get("totals")) or {}
     names = ("id", "location_id", "patient_id", "provider_id", "guarantor_id", "status")
     shown: JsonRow = {
-        **{name: known.get(name) for name in names},
-        "subscription_id": known.get("primary_insurance_plan_id"),
-        "finalized_at": known.get("received_at"),
-        "sent_at": known.get("sent_at"),
-        "note": known.get("note"),
+        **{name: linked.get(name) for name in names},
+        "subscription_id": linked.get("primary_insurance_plan_id"),
+        "finalized_at": linked.get("received_at"),
+        "sent_at": linked.get("sent_at"),
+        "note": linked.get("note"),
         "payment_estimate_total": totals.get("estimated_insurance_payment"),
         "write_off_estimate_total": totals.get("write_off"),
         "write_off_total": totals.get("write_off"),
-        "deleted_at": known.get("deleted_at"),
+        "deleted_at": linked.get("deleted_at"),
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -77,22 +77,22 @@ def _claims_of(practice: Practice, charge_id: int) -> list[JsonRow]:
 
 
 def _by_charge(practice: Practice) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for one in practice.claims:
-        for charge_id in ints(one.get("charge_ids")):
-            id = one["id"]
-            if isinstance(id, int) and one.get("deleted_at") is None:
-                found.setdefault(charge_id, []).append(id)
-    return found
+    claim_ids: dict[int, list[int]] = {}
+    for claim in practice.claims:
+        for charge_id in ints(claim.get("charge_ids")):
+            id = claim["id"]
+            if isinstance(id, int) and claim.get("deleted_at") is None:
+                claim_ids.setdefault(charge_id, []).append(id)
+    return claim_ids
 
 
-def _legacy_charge(practice: Practice, known: JsonRow) -> JsonRow:
-    id = known["id"]
+def _legacy_charge(practice: Practice, linked: JsonRow) -> JsonRow:
+    id = linked["id"]
     claims = _claims_of(practice, id) if isinstance(id, int) else []
     return {
-        **without_fields(known, "procedure_code", "procedure_id"),
-        "procedure_id": f"NHP:{known.get('procedure_id') or known['id']}",
-        "claim_ids": [one["id"] for one in claims],
+        **without_fields(linked, "procedure_code", "procedure_id"),
+        "procedure_id": f"NHP:{linked.get('procedure_id') or linked['id']}",
+        "claim_ids": [claim["id"] for claim in claims],
         "payment_estimate_total": price(0),
         "write_off_estimate_total": price(0),
         "write_off_total": price(0),
@@ -115,49 +115,54 @@ def _payout(practice: Practice, claim: JsonRow, charge: JsonRow | None) -> JsonR
 
 
 def charge(practice: Practice, id: int, include: list[str]) -> JsonRow:
-    """A charge and what is asked for with it."""
+    """Return a charge with the included records."""
     shown = practice.charges.row(id)
-    found: JsonRow = {}
+    included: JsonRow = {}
     for name in include:
         if name in {"patient", "guarantor"}:
-            found[name] = _patient(practice, shown, name)
+            included[name] = _patient(practice, shown, name)
         elif name == "provider":
-            found[name] = person_v3(_linked(practice.providers, shown, name))
+            included[name] = person_v3(_linked(practice.providers, shown, name))
         elif name == "procedure":
-            known = _linked(practice.procedures, shown, name)
-            found[name] = known and procedure_v3(known, practice.plans_by_procedure())
+            linked = _linked(practice.procedures, shown, name)
+            included[name] = linked and procedure_v3(linked, practice.plans_by_procedure())
         elif name == "claims":
-            found[name] = [
-                without_fields(one, "charge_ids", "deleted_at") for one in _claims_of(practice, id)
+            included[name] = [
+                without_fields(claim, "charge_ids", "deleted_at")
+                for claim in _claims_of(practice, id)
             ]
         elif name == "claim_payouts":
-            found[name] = [
-                {**_payout(practice, one, shown), "claim_id": one["id"]}
-                for one in _claims_of(practice, id)
+            included[name] = [
+                {**_payout(practice, claim, shown), "claim_id": claim["id"]}
+                for claim in _claims_of(practice, id)
             ]
         elif name == "totals":
             claims = _claims_of(practice, id)
-            found[name] = claims[0]["totals"] if claims else None
-    return shown | found
+            included[name] = claims[0]["totals"] if claims else None
+    return shown | included
 
 
 def claim(practice: Practice, id: int, include: list[str]) -> JsonRow:
-    """A claim and what is asked for with it."""
+    """Return a claim with the included records."""
     shown = practice.claims.row(id)
-    wanted = [one for one in ints(shown.pop("charge_ids", None)) if one in practice.charges]
-    found: JsonRow = {}
+    charge_ids = [id for id in ints(shown.pop("charge_ids", None)) if id in practice.charges]
+    included: JsonRow = {}
     for name in include:
         if name in {"patient", "guarantor"}:
-            found[name] = _patient(practice, shown, name)
+            included[name] = _patient(practice, shown, name)
         elif name == "provider":
-            found[name] = person_v3(_linked(practice.providers, shown, name))
+            included[name] = person_v3(_linked(practice.providers, shown, name))
         elif name == "charges":
-            found[name] = [
-                without_fields(practice.charges.row(one), "deleted_at") for one in wanted
+            included[name] = [
+                without_fields(practice.charges.row(charge_id), "deleted_at")
+                for charge_id in charge_ids
             ]
         elif name == "charge_payouts":
-            found[name] = [
-                {**_payout(practice, shown, practice.charges.row(one)), "charge_id": one}
-                for one in wanted
+            included[name] = [
+                {
+                    **_payout(practice, shown, practice.charges.row(charge_id)),
+                    "charge_id": charge_id,
+                }
+                for charge_id in charge_ids
             ]
-    return shown | found
+    return shown | included

@@ -1,4 +1,4 @@
-"""What most listings have in common: exact filters, ``updated_since``, ``sort``, deletions."""
+"""Common filters of listings: exact values, ``updated_since``, ``sort``, deleted records."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["filtered_list", "get_or_404", "in_order", "order", "require_one_of"]
 def order(
     call: SandboxCall, table: RecordTable, allowed: Sequence[str], default: str = ""
 ) -> SortOrder | None:
-    """What ``sort`` asks for: names with commas between, a minus in front for falling.
+    """Parse ``sort``: field names separated by commas, with a minus for descending order.
 
     Raises:
-        Refusal: 400 for anything else.
+        RequestRejectedError: 400 for anything else.
     """
-    asked = call.params.text("sort") or default
-    if not asked:
+    sort = call.params.text("sort") or default
+    if not sort:
         return None
     fields = [
-        (name.strip().removeprefix("-"), name.strip().startswith("-")) for name in asked.split(",")
+        (name.strip().removeprefix("-"), name.strip().startswith("-")) for name in sort.split(",")
     ]
     if any(name not in allowed for name, _ in fields):
         raise RequestRejectedError(400, "sort is invalid")
@@ -36,14 +36,14 @@ def order(
 
 
 def in_order(table: RecordTable, ids: Sequence[int], by: SortOrder | None) -> Sequence[int]:
-    """The ids as sorted, remembered until the table changes."""
+    """Return the ids in this order, cached until the table changes."""
     if by is None:
         return ids
     return table.cached(("sorted", tuple(by.fields), tuple(ids)), lambda: by.sorted(ids))
 
 
 def require_one_of(call: SandboxCall, names: Sequence[str]) -> None:
-    """Refuse to run a listing that none of these filters narrows."""
+    """Reject a request that has none of these filters."""
     if not any(name in call.params for name in names):
         raise RequestRejectedError(
             400, f"At least one of these parameters is required: {', '.join(names)}"
@@ -61,49 +61,56 @@ def filtered_list(
     keep: Callable[[JsonRow], bool] | None = None,
     key: object = None,
 ) -> ListResult:
-    """The rows of a table as the usual parameters narrow and sort them.
+    """Return the rows of a table, filtered and sorted by the request's parameters.
 
-    ``exact`` are parameters that a row's field of the same name must equal; ``key`` is what
-    ``keep`` depends on besides the parameters.
+    Args:
+        call: The request.
+        table: The table.
+        show: Returns the row of an id.
+        exact: Parameters that must equal the field of the same name.
+        sorts: Fields that ``sort`` can have.
+        default_sort: Value of ``sort`` if it is not sent.
+        keep: A further filter.
+        key: Values on which ``keep`` depends besides the parameters.
     """
-    asked = call.params
-    wanted: JsonRow = {
+    params = call.params
+    values: JsonRow = {
         name: value
         for name in exact
-        if name in asked
-        for value in (asked.flag(name), asked.number(name), asked.text(name))
+        if name in params
+        for value in (params.flag(name), params.number(name), params.text(name))
         if value is not None
     }
-    since = asked.time("updated_since")
-    floor = format_timestamp(since.timestamp()) if since else ""
-    hides_deleted = "include_deleted" in asked or call.version == "v3"
-    deleted = asked.flag("include_deleted") is True or not hides_deleted
+    since = params.time("updated_since")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
+    hides_deleted = "include_deleted" in params or call.version == "v3"
+    shows_deleted = params.flag("include_deleted") is True or not hides_deleted
 
-    def kept(one: JsonRow) -> bool:
+    def matches(record: JsonRow) -> bool:
         return (
-            all(one.get(name) == value for name, value in wanted.items())
-            and (not floor or text(one, "updated_at") >= floor)
-            and (deleted or one.get("deleted_at") is None)
-            and (keep is None or keep(one))
+            all(record.get(name) == value for name, value in values.items())
+            and (not earliest_update or text(record, "updated_at") >= earliest_update)
+            and (shows_deleted or record.get("deleted_at") is None)
+            and (keep is None or keep(record))
         )
 
     among = None
     for name in ("patient_id", "guarantor_id"):
-        if name in wanted and name in exact:
-            among = table.where(name, wanted[name])
+        if name in values and name in exact:
+            among = table.where(name, values[name])
             break
-    ids = table.select((asked.key, call.version, repr(key)), kept, among)
+    ids = table.select((params.key, call.version, repr(key)), matches, among)
     by = order(call, table, sorts, default_sort) if sorts else None
     return ListResult(ids=in_order(table, ids, by), show=show, order=by)
 
 
 def get_or_404(table: RecordTable, id: int, status: int = 404) -> JsonRow:
-    """The row with this id.
+    """Return a row.
 
     Raises:
-        Refusal: 404 when there is none.
+        RequestRejectedError: ``status`` if there is no row with this id.
     """
-    one = table.get(id)
-    if one is None:
+    record = table.get(id)
+    if record is None:
         raise RequestRejectedError(status, "Resource not found")
-    return one
+    return record

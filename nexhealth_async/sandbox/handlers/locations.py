@@ -1,4 +1,4 @@
-"""Institutions, offices, providers, rooms and the state of their synchronisation."""
+"""Institutions, locations, providers, operatories and sync statuses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SHORT: Final = (
 
 
 def location_row(practice: Practice, id: int, version: Version = "v2") -> JsonRow:
-    """One office as the API shows it; v3 adds what it specialises in."""
+    """Return a location; v3 adds its specialty."""
     return _with_specialty(practice.locations.row(id), version)
 
 
@@ -55,11 +55,14 @@ def _with_specialty(record: JsonRow, version: Version) -> JsonRow:
 
 
 def _short_locations(practice: Practice, ids: list[int], version: Version) -> list[JsonRow]:
-    """Offices in brief; what they have no value for is left out in v3."""
-    found = [practice.locations.row(id) for id in ids]
+    """Return locations in short form; v3 leaves out fields without a value."""
     return [
-        {key: one.get(key) for key in _SHORT if version == "v2" or one.get(key) is not None}
-        for one in found
+        {
+            key: location.get(key)
+            for key in _SHORT
+            if version == "v2" or location.get(key) is not None
+        }
+        for location in map(practice.locations.row, ids)
     ]
 
 
@@ -69,8 +72,8 @@ def _institution(practice: Practice, version: Version) -> JsonRow:
 
 
 def _institutions(call: SandboxCall) -> HandlerResult:
-    found = [_institution(one, call.version) for one in call.world.practices]
-    return HandlerResult(data=found, count=len(found))
+    institutions = [_institution(practice, call.version) for practice in call.world.practices]
+    return HandlerResult(data=institutions, count=len(institutions))
 
 
 def _institution_get(call: SandboxCall) -> HandlerResult:
@@ -85,18 +88,18 @@ def _locations(call: SandboxCall) -> HandlerResult:
     foreign_id = call.params.text("foreign_id")
     groups: list[JsonRow] = []
     for practice in [call.scope] if call.scope else call.world.practices:
-        shown = [
-            _with_specialty(one, call.version)
-            for one in practice.locations
-            if (inactive is None or one.get("inactive") is inactive)
-            and (foreign_id is None or one.get("foreign_id") == foreign_id)
+        locations = [
+            _with_specialty(location, call.version)
+            for location in practice.locations
+            if (inactive is None or location.get("inactive") is inactive)
+            and (foreign_id is None or location.get("foreign_id") == foreign_id)
         ]
         groups.append(
             {
                 "id": practice.institution_id,
                 "name": practice.institution["name"],
                 "subdomain": practice.subdomain,
-                "locations": shown,
+                "locations": locations,
             }
         )
     return HandlerResult(data=groups, count=len(groups))
@@ -115,7 +118,7 @@ def _location_descriptors(call: SandboxCall) -> ListResult:
         for id in practice.descriptors.where("location_id", call.ids[0])
         if kind is None or practice.descriptors.row(id).get("descriptor_type") == kind
     ]
-    as_text = call.world.guesses.text_descriptor_ids
+    as_text = call.world.assumptions.text_descriptor_ids
     return ListResult(
         ids=ids, show=lambda id: descriptor(practice.descriptors.row(id), as_text=as_text)
     )
@@ -124,77 +127,85 @@ def _location_descriptors(call: SandboxCall) -> ListResult:
 def availability_row(
     practice: Practice, id: int, version: Version, *, types: bool = True
 ) -> JsonRow:
-    """Working hours as the API shows them."""
-    stored = practice.availabilities.row(id)
+    """Return working hours, with their appointment types if ``types`` is set."""
+    hours = practice.availabilities.row(id)
     if version == "v3":
-        label = stored.get("label_id")
-        known = practice.working_hour_labels.get(label) if isinstance(label, int) else None
-        stored = hours_v3(stored, known)
-    stored.pop("label_id", None)
-    wanted = stored.pop("appointment_type_ids", None)
+        label_id = hours.get("label_id")
+        label = practice.working_hour_labels.get(label_id) if isinstance(label_id, int) else None
+        hours = hours_v3(hours, label)
+    hours.pop("label_id", None)
+    type_ids = hours.pop("appointment_type_ids", None)
     if types:
-        stored["appointment_types"] = [
-            practice.appointment_types.row(one)
-            for one in ints(wanted)
-            if one in practice.appointment_types
+        hours["appointment_types"] = [
+            practice.appointment_types.row(type_id)
+            for type_id in ints(type_ids)
+            if type_id in practice.appointment_types
         ]
-    return stored
+    return hours
 
 
 def provider_row(
     practice: Practice, id: int, include: list[str], version: Version, *, locations: bool = True
 ) -> JsonRow:
-    """A provider; its offices come along unasked, as observed."""
-    shown = practice.providers.row(id)
+    """Return a provider, by default with its locations, as observed."""
+    provider = practice.providers.row(id)
     if locations or "locations" in include:
-        offices = [number(one, "location_id") for one in rows(shown.get("provider_requestables"))]
-        shown["locations"] = [
-            location_row(practice, one, version) for one in offices if one in practice.locations
+        provider["locations"] = [
+            location_row(practice, location_id, version)
+            for location_id in _requestable_at(provider)
+            if location_id in practice.locations
         ]
     if "availabilities" in include:
-        shown["availabilities"] = [
-            availability_row(practice, one, version)
-            for one in practice.availabilities.where("provider_id", id)
+        provider["availabilities"] = [
+            availability_row(practice, availability_id, version)
+            for availability_id in practice.availabilities.where("provider_id", id)
         ]
     if "appointment_types" in include:
-        shown["appointment_types"] = list(practice.appointment_types)
-    return shown
+        provider["appointment_types"] = list(practice.appointment_types)
+    return provider
+
+
+def _requestable_at(provider: JsonRow) -> list[int]:
+    return [
+        number(requestable, "location_id")
+        for requestable in rows(provider.get("provider_requestables"))
+    ]
 
 
 def _includes_locations(call: SandboxCall) -> bool:
-    replaced = call.params.texts("include") and call.world.guesses.include_replaces_default
-    return call.version == "v2" or not replaced
+    is_replaced = call.params.texts("include") and call.world.assumptions.include_replaces_default
+    return call.version == "v2" or not is_replaced
 
 
 def _providers(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
-    location_id = asked.number("location_id")
-    requestable = asked.flag("requestable")
+    practice, params = call.practice, call.params
+    location_id = params.number("location_id")
+    requestable = params.flag("requestable")
     if requestable is not None and location_id is None:
         raise RequestRejectedError(400, "Missing parameter location_id")
-    wanted = asked.ints("ids")
-    foreign_id = asked.text("foreign_id")
-    inactive = asked.flag("inactive") or False
-    since = asked.time("updated_since")
-    floor = format_timestamp(since.timestamp()) if since else ""
+    ids = params.ints("ids")
+    foreign_id = params.text("foreign_id")
+    inactive = params.flag("inactive") or False
+    since = params.time("updated_since")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
 
-    def keep(one: JsonRow) -> bool:
-        offices = [number(each, "location_id") for each in rows(one.get("provider_requestables"))]
+    def keep(provider: JsonRow) -> bool:
+        location_ids = _requestable_at(provider)
         return (
-            (location_id is None or requestable is False or location_id in offices)
-            and not (requestable is False and location_id in offices)
-            and (not wanted or one["id"] in wanted)
-            and (foreign_id is None or one.get("foreign_id") == foreign_id)
-            and one.get("inactive") is inactive
-            and text(one, "updated_at") >= floor
+            (location_id is None or requestable is False or location_id in location_ids)
+            and not (requestable is False and location_id in location_ids)
+            and (not ids or provider["id"] in ids)
+            and (foreign_id is None or provider.get("foreign_id") == foreign_id)
+            and provider.get("inactive") is inactive
+            and text(provider, "updated_at") >= earliest_update
         )
 
-    include, offices_too = asked.texts("include"), _includes_locations(call)
+    include, locations = params.texts("include"), _includes_locations(call)
     table = practice.providers
     by = order(call, table, ("updated_at",)) if call.version == "v3" else None
     return ListResult(
-        ids=in_order(table, table.select(asked.key, keep), by),
-        show=lambda id: provider_row(practice, id, include, call.version, locations=offices_too),
+        ids=in_order(table, table.select(params.key, keep), by),
+        show=lambda id: provider_row(practice, id, include, call.version, locations=locations),
         order=by,
     )
 
@@ -203,9 +214,8 @@ def _location_providers(call: SandboxCall) -> ListResult:
     practice, _ = call.world.location(call.ids[0], call.practice)
     requestable = call.params.flag("requestable")
 
-    def keep(one: JsonRow) -> bool:
-        offices = [number(each, "location_id") for each in rows(one.get("provider_requestables"))]
-        return requestable is None or (call.ids[0] in offices) is requestable
+    def keep(provider: JsonRow) -> bool:
+        return requestable is None or (call.ids[0] in _requestable_at(provider)) is requestable
 
     return ListResult(
         ids=practice.providers.select((call.ids, call.params.key), keep),
@@ -217,46 +227,47 @@ def _provider_get(call: SandboxCall) -> HandlerResult:
     if call.ids[0] not in call.practice.providers:
         raise RequestRejectedError(404, "Resource not found")
     include = call.params.texts("include")
-    offices = _includes_locations(call)
+    locations = _includes_locations(call)
     return HandlerResult(
-        data=provider_row(call.practice, call.ids[0], include, call.version, locations=offices)
+        data=provider_row(call.practice, call.ids[0], include, call.version, locations=locations)
     )
 
 
 def operatory_row(practice: Practice, id: int, include: list[str], version: Version) -> JsonRow:
-    """A room; in v2 ``appt_categories`` always, ``appointment_types`` when asked for.
+    """Return an operatory.
 
-    In v3 both values, and none, give ``appointment_types``: its records know no other name.
+    In v2 it has ``appt_categories``, and ``appointment_types`` if they are included. In v3 it
+    always has ``appointment_types`` only.
     """
-    shown = practice.operatories.row(id)
-    kinds = list(practice.appointment_types)
+    operatory = practice.operatories.row(id)
+    types = list(practice.appointment_types)
     if version == "v3":
-        return {**shown, "appointment_types": kinds}
-    shown["appt_categories"] = kinds
+        return {**operatory, "appointment_types": types}
+    operatory["appt_categories"] = types
     if "appointment_types" in include:
-        shown["appointment_types"] = kinds
-    return shown
+        operatory["appointment_types"] = types
+    return operatory
 
 
 def _operatories(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
-    location_id = asked.number("location_id")
-    name = (asked.text("search_name") or "").lower()
-    foreign_id = asked.text("foreign_id")
-    since = asked.time("updated_since")
-    floor = format_timestamp(since.timestamp()) if since else ""
+    practice, params = call.practice, call.params
+    location_id = params.number("location_id")
+    name = (params.text("search_name") or "").lower()
+    foreign_id = params.text("foreign_id")
+    since = params.time("updated_since")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
 
-    def keep(one: JsonRow) -> bool:
+    def keep(operatory: JsonRow) -> bool:
         return (
-            one.get("location_id") == location_id
-            and name in text(one, "name").lower()
-            and (foreign_id is None or one.get("foreign_id") == foreign_id)
-            and text(one, "updated_at") >= floor
+            operatory.get("location_id") == location_id
+            and name in text(operatory, "name").lower()
+            and (foreign_id is None or operatory.get("foreign_id") == foreign_id)
+            and text(operatory, "updated_at") >= earliest_update
         )
 
-    include = asked.texts("include")
+    include = params.texts("include")
     return ListResult(
-        ids=practice.operatories.select(asked.key, keep),
+        ids=practice.operatories.select(params.key, keep),
         show=lambda id: operatory_row(practice, id, include, call.version),
     )
 
@@ -269,18 +280,18 @@ def _operatory_get(call: SandboxCall) -> HandlerResult:
 
 
 def _sync_status(call: SandboxCall) -> HandlerResult:
-    asked = call.params
-    wanted = asked.ints("location_ids")
-    found: list[JsonRow] = []
+    params = call.params
+    location_ids = params.ints("location_ids")
+    statuses: list[JsonRow] = []
     for practice in [call.scope] if call.scope else call.world.practices:
         if not practice.connected:
             continue
-        ids = [id for id in practice.locations.ids if not wanted or id in wanted]
+        ids = [id for id in practice.locations.ids if not location_ids or id in location_ids]
         states = {"read_status": practice.read_status, "write_status": practice.write_status}
-        if not ids or any(asked.text(name) not in {None, state} for name, state in states.items()):
+        if not ids or any(params.text(name) not in {None, state} for name, state in states.items()):
             continue
         now = format_timestamp(call.now)
-        found.append(
+        statuses.append(
             {
                 "institution_id": practice.institution_id,
                 "sync_source_type": "DataSource",
@@ -293,7 +304,7 @@ def _sync_status(call: SandboxCall) -> HandlerResult:
                 "locations": _short_locations(practice, ids, call.version),
             }
         )
-    return HandlerResult(data=found, count=len(found))
+    return HandlerResult(data=statuses, count=len(statuses))
 
 
 _PROVIDER_FILTERS: Final = (

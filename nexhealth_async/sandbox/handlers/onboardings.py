@@ -1,4 +1,4 @@
-"""Onboardings: links by which a practice joins, complete after the next sync."""
+"""Onboardings: links with which a practice joins; they are complete after the next sync."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SYSTEMS: Final = frozenset(
         "opendental",
     }
 )
-_WEEK: Final = 7 * 86_400
+_WEEK_SECONDS: Final = 7 * 86_400
 
 
 def _row(call: SandboxCall, id: int) -> JsonRow:
@@ -42,30 +42,30 @@ def _row(call: SandboxCall, id: int) -> JsonRow:
 
 
 def _list(call: SandboxCall) -> ListResult:
-    table, asked = call.world.onboardings, call.params
-    exact: JsonRow = {name: asked.text(name) for name in ("subdomain", "status") if name in asked}
+    table, params = call.world.onboardings, call.params
+    exact: JsonRow = {name: params.text(name) for name in ("subdomain", "status") if name in params}
     ids = table.select(
-        asked.key, lambda one: all(one.get(name) == value for name, value in exact.items())
+        params.key, lambda record: all(record.get(name) == value for name, value in exact.items())
     )
     by = order(call, table, ("created_at", "status", "subdomain"), "-created_at")
     return ListResult(ids=in_order(table, ids, by), show=lambda id: _row(call, id), order=by)
 
 
 def _get(call: SandboxCall) -> HandlerResult:
-    known = call.world.onboardings.where("hashid", call.path_word)
-    if not known:
+    ids = call.world.onboardings.where("hashid", call.path_word)
+    if not ids:
         raise RequestRejectedError(404, "Resource not found")
-    return HandlerResult(data=_row(call, known[0]))
+    return HandlerResult(data=_row(call, ids[0]))
 
 
 def _create(call: SandboxCall) -> HandlerResult:
-    wanted = call.wrapped("onboarding")
-    subdomain = text(wanted, "subdomain") or None
-    if subdomain is None and not text(wanted, "institution_name").strip():
+    body = call.wrapped("onboarding")
+    subdomain = text(body, "subdomain") or None
+    if subdomain is None and not text(body, "institution_name").strip():
         raise RequestRejectedError(400, "Missing parameter institution_name")
     if subdomain is not None and call.world.by_subdomain(subdomain) is None:
         raise RequestRejectedError(404, "Resource not found")
-    system = wanted.get("emr_name")
+    system = body.get("emr_name")
     if system is not None and (not isinstance(system, str) or system not in _SYSTEMS):
         raise RequestRejectedError(400, "emr_name is invalid")
     table = call.world.onboardings
@@ -76,7 +76,7 @@ def _create(call: SandboxCall) -> HandlerResult:
             "created_at": format_timestamp(call.now),
             "subdomain": subdomain,
             "url": f"https://onboarding.example.com/{hashid}",
-            "url_expires_at": format_timestamp(call.now + _WEEK),
+            "url_expires_at": format_timestamp(call.now + _WEEK_SECONDS),
             "status": "in_progress",
             "booking_params": None,
             "availability_ready_at": None,

@@ -1,4 +1,4 @@
-"""Alerts on patients: notes that can be disabled, never deleted."""
+"""Patient alerts: notes that can be disabled, but not deleted."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["ROUTES"]
 
 def _alerts(call: SandboxCall) -> ListResult:
     table = call.practice.patient_alerts
-    _patient(call)
-    every = call.params.flag("include_disabled") is True
+    _check_patient(call)
+    include_disabled = call.params.flag("include_disabled") is True
     ids = [
         id
         for id in table.where("patient_id", call.ids[0])
-        if every or table.row(id).get("disabled_at") is None
+        if include_disabled or table.row(id).get("disabled_at") is None
     ]
     return ListResult(ids=ids, show=table.row)
 
 
-def _patient(call: SandboxCall) -> None:
+def _check_patient(call: SandboxCall) -> None:
     if call.ids[0] not in call.practice.patients:
         raise RequestRejectedError(404, "Resource not found")
 
 
-def _one(call: SandboxCall) -> JsonRow:
-    found = call.practice.patient_alerts.get(call.ids[1])
-    if found is None or found["patient_id"] != call.ids[0]:
+def _find(call: SandboxCall) -> JsonRow:
+    alert = call.practice.patient_alerts.get(call.ids[1])
+    if alert is None or alert["patient_id"] != call.ids[0]:
         raise RequestRejectedError(404, "Resource not found")
-    return found
+    return alert
 
 
 def _create(call: SandboxCall) -> HandlerResult:
-    _patient(call)
+    _check_patient(call)
     note = text(call.wrapped("patient_alert"), "note")
     if not note:
         raise RequestRejectedError(400, "Missing parameter note")
@@ -59,17 +59,17 @@ def _create(call: SandboxCall) -> HandlerResult:
 
 
 def _get(call: SandboxCall) -> HandlerResult:
-    return HandlerResult(data=_one(call))
+    return HandlerResult(data=_find(call))
 
 
 def _update(call: SandboxCall) -> HandlerResult:
-    found = _one(call)
+    alert = _find(call)
     disabled = call.wrapped("patient_alert").get("disabled")
     if not isinstance(disabled, bool):
         raise RequestRejectedError(400, "Missing parameter disabled")
     now = format_timestamp(call.now)
-    at = (found["disabled_at"] or now) if disabled else None
-    call.practice.patient_alerts.update(call.ids[1], disabled_at=at, updated_at=now)
+    disabled_at = (alert["disabled_at"] or now) if disabled else None
+    call.practice.patient_alerts.update(call.ids[1], disabled_at=disabled_at, updated_at=now)
     return HandlerResult(
         data=call.practice.patient_alerts.row(call.ids[1]),
         description="Resource updated successfully.",

@@ -1,4 +1,4 @@
-"""New patients, and the reasons to refuse them."""
+"""Creation of patients, and its validation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nexhealth_async.sandbox.v3_fields import without_fields
 
 __all__ = ["create"]
 
-# Area code and exchange begin with 2 to 9, and a second 1-1 marks a service number.
+# Area code and exchange begin with 2 to 9; an exchange ending in 11 is a service number.
 _NORTH_AMERICAN: Final = re.compile(r"[2-9][0-8]\d[2-9](?!11)\d{6}")
 
 
 def create(call: SandboxCall) -> HandlerResult:
-    """Take in a patient: ``new_patient`` until the practice's system has it."""
+    """Create a patient, who is ``new_patient`` until the next sync."""
     practice = call.practice
     reject_missing(
         call.body,
@@ -40,31 +40,31 @@ def create(call: SandboxCall) -> HandlerResult:
     if not _NORTH_AMERICAN.fullmatch(phone):
         raise RequestRejectedError(400, "User phone number is invalid")
     name = f"{text(patient, 'first_name')} {text(patient, 'last_name')}"
-    same = _matches(call, name, text(bio, "date_of_birth"), phone)
-    if same is not None:
-        return _find_duplicate(call, same)
+    duplicate_id = _find_duplicate(call, name, text(bio, "date_of_birth"), phone)
+    if duplicate_id is not None:
+        return _duplicate_result(call, duplicate_id)
     id = practice.patients.add(_record(call, patient, bio, name, phone))
-    return _answer(call, id, 201)
+    return _result(call, id, 201)
 
 
-def _find_duplicate(call: SandboxCall, matches: int) -> HandlerResult:
+def _duplicate_result(call: SandboxCall, id: int) -> HandlerResult:
     if call.version == "v3" and call.body.get("return_existing_if_match") is True:
-        return _answer(call, matches, 200)
+        return _result(call, id, 200)
     raise RequestRejectedError(
-        call.world.guesses.duplicate_status,
-        f"A patient with that information already exists - id={matches}",
+        call.world.assumptions.duplicate_status,
+        f"A patient with that information already exists - id={id}",
     )
 
 
-def _answer(call: SandboxCall, id: int, status: int) -> HandlerResult:
-    shown = call.practice.patients.row(id)
+def _result(call: SandboxCall, id: int, status: int) -> HandlerResult:
+    patient = call.practice.patients.row(id)
     if call.version == "v3":
-        shown = without_fields(shown, "unsubscribe_sms", "balance")
-    at_user = call.world.guesses.patient_record_at == "user"
-    return HandlerResult(data={"user": shown} if at_user else shown, status=status)
+        patient = without_fields(patient, "unsubscribe_sms", "balance")
+    is_wrapped = call.world.assumptions.patient_record_at == "user"
+    return HandlerResult(data={"user": patient} if is_wrapped else patient, status=status)
 
 
-def _matches(call: SandboxCall, name: str, date_of_birth: str, phone: str) -> int | None:
+def _find_duplicate(call: SandboxCall, name: str, date_of_birth: str, phone: str) -> int | None:
     for id in call.practice.patients.where("name", name):
         bio = row(call.practice.patients.row(id).get("bio"))
         if text(bio, "date_of_birth") == date_of_birth and text(bio, "phone_number") == phone:
@@ -74,7 +74,7 @@ def _matches(call: SandboxCall, name: str, date_of_birth: str, phone: str) -> in
 
 def _record(call: SandboxCall, patient: JsonRow, bio: JsonRow, name: str, phone: str) -> JsonRow:
     now = format_timestamp(call.now)
-    gender = bio.get("gender") or call.world.guesses.missing_gender
+    gender = bio.get("gender") or call.world.assumptions.missing_gender
     return {
         "email": patient["email"],
         "first_name": patient["first_name"],

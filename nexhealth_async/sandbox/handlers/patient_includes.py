@@ -1,4 +1,4 @@
-"""What comes along with a record when ``include[]`` asks for it."""
+"""Included records of patients (``include[]``), and insurance coverages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nexhealth_async.sandbox.v3_fields import patient_v3, procedure_v3, without_
 
 __all__ = ["coverage_row", "patient_row", "plain_coverage", "subscriber"]
 
-_BRIEF = (
+_SHORT = (
     "id",
     "provider_id",
     "provider_name",
@@ -29,57 +29,57 @@ def patient_row(
     *,
     listed: bool = False,
 ) -> JsonRow:
-    """A patient; keys of includes are there only when asked for."""
-    shown = practice.patients.row(id)
-    related: JsonRow = {}
-    for wanted in include:
-        related |= _included(practice, shown, id, wanted, now)
+    """Return a patient with the included records."""
+    patient = practice.patients.row(id)
+    included: JsonRow = {}
+    for name in include:
+        included |= _include(practice, patient, id, name, now)
     if version == "v2":
-        return shown | related
-    works = rows(related.get("procedures"))
-    if works:
+        return patient | included
+    procedures = rows(included.get("procedures"))
+    if procedures:
         plans = practice.plans_by_procedure()
-        related["procedures"] = [procedure_v3(one, plans) for one in works]
-    return patient_v3(shown, listed=listed) | related
+        included["procedures"] = [procedure_v3(procedure, plans) for procedure in procedures]
+    return patient_v3(patient, listed=listed) | included
 
 
-def _included(practice: Practice, shown: JsonRow, id: int, wanted: str, now: float) -> JsonRow:
-    match wanted:
+def _include(practice: Practice, patient: JsonRow, id: int, name: str, now: float) -> JsonRow:
+    match name:
         case "upcoming_appts":
             return {
-                wanted: [
-                    v
-                    for v in _appointments_of(practice, id)
-                    if text(v, "start_time") > format_timestamp(now)
+                name: [
+                    appointment
+                    for appointment in _appointments_of(practice, id)
+                    if text(appointment, "start_time") > format_timestamp(now)
                 ]
             }
         case "last_visited_appointment":
             past = [
-                v
-                for v in _appointments_of(practice, id)
-                if text(v, "start_time") <= format_timestamp(now)
+                appointment
+                for appointment in _appointments_of(practice, id)
+                if text(appointment, "start_time") <= format_timestamp(now)
             ]
-            return {wanted: past[-1] if past else None}
+            return {name: past[-1] if past else None}
         case "procedures":
-            found = practice.procedures.where("patient_id", id)
-            return {wanted: [practice.procedures.row(one) for one in found]}
+            ids = practice.procedures.where("patient_id", id)
+            return {name: [practice.procedures.row(procedure_id) for procedure_id in ids]}
         case "insurance_coverages":
-            found = practice.insurance_coverages.where("patient_id", id)
-            return {wanted: [coverage_row(practice, one) for one in found]}
+            ids = practice.insurance_coverages.where("patient_id", id)
+            return {name: [coverage_row(practice, coverage_id) for coverage_id in ids]}
         case "patient_alerts":
-            found = practice.patient_alerts.where("patient_id", id)
-            return {wanted: [practice.patient_alerts.row(one) for one in found]}
+            ids = practice.patient_alerts.where("patient_id", id)
+            return {name: [practice.patient_alerts.row(alert_id) for alert_id in ids]}
         case "children":
-            found = practice.patients.where("guarantor_id", id) if len(practice.patients) else []
-            return {wanted: [practice.patients.row(one) for one in found if one != id]}
+            ids = practice.patients.where("guarantor_id", id) if len(practice.patients) else []
+            return {name: [practice.patients.row(child_id) for child_id in ids if child_id != id]}
         case "guarantor" | "provider":
-            table = practice.patients if wanted == "guarantor" else practice.providers
-            known = shown.get(f"{wanted}_id")
-            return {wanted: table.get(known) if isinstance(known, int) else None}
+            table = practice.patients if name == "guarantor" else practice.providers
+            person_id = patient.get(f"{name}_id")
+            return {name: table.get(person_id) if isinstance(person_id, int) else None}
         case "address":
-            bio = row(shown.get("bio"))
+            bio = row(patient.get("bio"))
             return {
-                wanted: {
+                name: {
                     "line_1": text(bio, "address_line_1"),
                     "line_2": text(bio, "address_line_2"),
                     "postal_code": text(bio, "zip_code"),
@@ -88,32 +88,36 @@ def _included(practice: Practice, shown: JsonRow, id: int, wanted: str, now: flo
                 }
             }
         case _:
-            return _ledger(practice, id, wanted)
+            return _include_ledger(practice, id, name)
 
 
-def _ledger(practice: Practice, id: int, wanted: str) -> JsonRow:
+def _include_ledger(practice: Practice, id: int, name: str) -> JsonRow:
     tables = {
         "charges": practice.charges,
         "payments": practice.payments,
         "adjustments": practice.adjustments,
     }
-    table = tables.get(wanted)
+    table = tables.get(name)
     if table is None:
         return {}
-    found = table.where("patient_id", id)
-    return {wanted: [without_fields(table.row(one), "foreign_id_type") for one in found]}
+    entries = [table.row(entry_id) for entry_id in table.where("patient_id", id)]
+    return {name: [without_fields(entry, "foreign_id_type") for entry in entries]}
 
 
 def _appointments_of(practice: Practice, patient_id: int) -> list[JsonRow]:
-    """The patient's visits in their short form, earliest first, cancelled ones left out."""
-    found = [
+    """Return the patient's appointments in short form, earliest first, without cancelled ones."""
+    appointments = [
         practice.appointments.row(id)
         for id in practice.appointments.where("patient_id", patient_id)
     ]
-    for one in found:
-        one["provider_name"] = text(_provider(practice, one), "name")
-    found.sort(key=lambda one: text(one, "start_time"))
-    return [{key: one.get(key) for key in _BRIEF} for one in found if not one.get("cancelled")]
+    for appointment in appointments:
+        appointment["provider_name"] = text(_provider(practice, appointment), "name")
+    appointments.sort(key=lambda appointment: text(appointment, "start_time"))
+    return [
+        {key: appointment.get(key) for key in _SHORT}
+        for appointment in appointments
+        if not appointment.get("cancelled")
+    ]
 
 
 def _provider(practice: Practice, appointment: JsonRow) -> JsonRow | None:
@@ -122,27 +126,27 @@ def _provider(practice: Practice, appointment: JsonRow) -> JsonRow | None:
 
 
 def coverage_row(practice: Practice, id: int) -> JsonRow:
-    """A coverage with its plan and subscriber."""
-    shown = plain_coverage(practice, id, "v2")
-    plan = shown.get("plan_id")
-    found = practice.insurance_plans.get(plan) if isinstance(plan, int) else None
-    shown["plan"] = found and without_fields(found, "deleted_at")
-    shown["subscriber"] = subscriber(practice, id)
-    return shown
+    """Return a coverage with its plan and subscriber."""
+    coverage = plain_coverage(practice, id, "v2")
+    plan_id = coverage.get("plan_id")
+    plan = practice.insurance_plans.get(plan_id) if isinstance(plan_id, int) else None
+    coverage["plan"] = plan and without_fields(plan, "deleted_at")
+    coverage["subscriber"] = subscriber(practice, id)
+    return coverage
 
 
 def plain_coverage(practice: Practice, id: int, version: Version) -> JsonRow:
-    """A coverage by itself; what v3 added is left out in v2."""
-    shown = practice.insurance_coverages.row(id)
+    """Return a coverage without included records; v2 lacks the fields that v3 added."""
+    coverage = practice.insurance_coverages.row(id)
     if version == "v3":
-        return shown
-    return without_fields(shown, "insurance_type", "updated_at", "active")
+        return coverage
+    return without_fields(coverage, "insurance_type", "updated_at", "active")
 
 
 def subscriber(practice: Practice, id: int) -> JsonRow | None:
-    """Whose coverage it is."""
-    patient = practice.insurance_coverages.row(id).get("patient_id")
-    person = practice.patients.get(patient) if isinstance(patient, int) else None
+    """Return the subscriber of a coverage."""
+    patient_id = practice.insurance_coverages.row(id).get("patient_id")
+    person = practice.patients.get(patient_id) if isinstance(patient_id, int) else None
     return person and {
         "id": person["id"],
         "name": person["name"],

@@ -1,4 +1,4 @@
-"""Patients: the listing with its filters, single records, new ones; alerts and coverages."""
+"""Patients: listing, single records, creation, and their coverages."""
 
 from __future__ import annotations
 
@@ -34,23 +34,25 @@ _SORTS: Final[dict[Version, tuple[str, ...]]] = {
 
 
 def _patients(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
-    include = asked.texts("include")
-    if asked.flag("include_upcoming_appts"):
+    practice, params = call.practice, call.params
+    include = params.texts("include")
+    if params.flag("include_upcoming_appts"):
         include = [*include, "upcoming_appts"]
     ids = practice.patients.ids
-    strict = asked.flag("location_strict") is True and len(practice.locations) > 1
-    unset = call.world.guesses.new_patient_when_unset
-    new = asked.flag("new_patient") if "new_patient" in asked else unset
-    plain = {"subdomain", "location_id", "location_strict", "sort", "include_upcoming_appts"}
-    narrowing = {name for name, _ in asked.key} - plain
-    inactive = asked.flag("inactive")
-    if inactive is not None and narrowing == {"inactive"} and new is None and not strict:
+    strict = params.flag("location_strict") is True and len(practice.locations) > 1
+    default_new = call.world.assumptions.new_patient_when_unset
+    new = params.flag("new_patient") if "new_patient" in params else default_new
+    no_filters = {"subdomain", "location_id", "location_strict", "sort", "include_upcoming_appts"}
+    filters = {name for name, _ in params.key} - no_filters
+    inactive = params.flag("inactive")
+    if inactive is not None and filters == {"inactive"} and new is None and not strict:
         ids = practice.patients.by_index("inactive", inactive)
-    elif strict or new is not None or narrowing:
-        either = call.world.guesses.email_or_phone
-        key = (asked.key, call.version, new, practice.appointments.version, either)
-        ids = practice.patients.select(key, lambda one: _keep(call, one, strict=strict, new=new))
+    elif strict or new is not None or filters:
+        either = call.world.assumptions.email_or_phone
+        key = (params.key, call.version, new, practice.appointments.version, either)
+        ids = practice.patients.select(
+            key, lambda patient: _keep(call, patient, strict=strict, new=new)
+        )
     by = order(call, practice.patients, _SORTS[call.version])
     return ListResult(
         ids=in_order(practice.patients, ids, by),
@@ -61,51 +63,51 @@ def _patients(call: SandboxCall) -> ListResult:
 
 
 def _keep(call: SandboxCall, patient: JsonRow, *, strict: bool, new: bool | None) -> bool:
-    # list of reasons to leave a patient out, cheapest first
-    asked = call.params
+    # The cheapest checks come first.
+    params = call.params
     bio = row(patient.get("bio")) or {}
-    inactive = asked.flag("inactive")
+    inactive = params.flag("inactive")
     if inactive is not None and patient.get("inactive") is not inactive:
         return False
     if new is not None and bool(bio.get("new_patient")) is not new:
         return False
-    non_patient = asked.flag("non_patient")
+    non_patient = params.flag("non_patient")
     if non_patient is not None and bool(bio.get("non_patient")) is not non_patient:
         return False
-    if strict and asked.number("location_id") not in ints(patient.get("location_ids")):
+    if strict and params.number("location_id") not in ints(patient.get("location_ids")):
         return False
-    since = asked.time("updated_since")
+    since = params.time("updated_since")
     if since is not None and text(patient, "updated_at") < format_timestamp(since.timestamp()):
         return False
-    if "foreign_id" in asked and asked.text("foreign_id") != patient.get("foreign_id"):
+    if "foreign_id" in params and params.text("foreign_id") != patient.get("foreign_id"):
         return False
-    reached = [
-        str(asked.text(name)).lower() == have.lower()
-        for name, have in (
+    contact_matches = [
+        str(params.text(name)).lower() == value.lower()
+        for name, value in (
             ("email", text(patient, "email")),
             ("phone_number", text(bio, "phone_number")),
         )
-        if name in asked
+        if name in params
     ]
-    either = call.world.guesses.email_or_phone
-    if reached and not (any(reached) if either else all(reached)):
+    either = call.world.assumptions.email_or_phone
+    if contact_matches and not (any(contact_matches) if either else all(contact_matches)):
         return False
-    born = asked.day("date_of_birth")
-    if born is not None and bio.get("date_of_birth") != born.isoformat():
+    date_of_birth = params.day("date_of_birth")
+    if date_of_birth is not None and bio.get("date_of_birth") != date_of_birth.isoformat():
         return False
     name = text(patient, "name").lower()
-    if not all(word in name for word in (asked.text("name") or "").lower().split()):
+    if not all(word in name for word in (params.text("name") or "").lower().split()):
         return False
-    return _visited_between(call, patient)
+    return _has_appointment(call, patient)
 
 
-def _visited_between(call: SandboxCall, patient: JsonRow) -> bool:
+def _has_appointment(call: SandboxCall, patient: JsonRow) -> bool:
     first, last = call.params.day("appointment_date_start"), call.params.day("appointment_date_end")
     if first is None and last is None:
         return True
-    visits = call.practice.appointments
+    table = call.practice.appointments
     days = [
-        text(visits.row(id), "start_time")[:10] for id in visits.where("patient_id", patient["id"])
+        text(table.row(id), "start_time")[:10] for id in table.where("patient_id", patient["id"])
     ]
     return any(
         (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())

@@ -1,10 +1,15 @@
-"""Procedures, recalls and the kinds of documents a practice keeps; working hours join here."""
+"""Procedures, recalls and document types."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from nexhealth_async.sandbox.handlers.list_filters import in_order, order, require_one_of
+from nexhealth_async.sandbox.handlers.list_filters import (
+    get_or_404,
+    in_order,
+    order,
+    require_one_of,
+)
 from nexhealth_async.sandbox.json_format import (
     JsonRow,
     RequestRejectedError,
@@ -29,25 +34,25 @@ _BOUNDS: Final = ("started_after", "started_before", "ended_after", "ended_befor
 
 
 def _procedures(call: SandboxCall) -> ListResult:
-    table, asked = call.practice.procedures, call.params
-    exact = {name: asked.number(name) for name in _IDS if name in asked}
-    since = asked.time("updated_since" if call.version == "v3" else "updated_after")
-    floor = format_timestamp(since.timestamp()) if since else ""
-    bounds = {name: day.isoformat() for name in _BOUNDS if (day := asked.day(name)) is not None}
+    table, params = call.practice.procedures, call.params
+    exact = {name: params.number(name) for name in _IDS if name in params}
+    since = params.time("updated_since" if call.version == "v3" else "updated_after")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
+    bounds = {name: day.isoformat() for name in _BOUNDS if (day := params.day(name)) is not None}
     if call.version == "v3" and not (exact.keys() - {"location_id"} or since or bounds):
         require_one_of(call, (*_IDS[1:], *_BOUNDS, "updated_since"))
 
-    def keep(one: JsonRow) -> bool:
+    def keep(procedure: JsonRow) -> bool:
         return (
-            text(one, "updated_at") >= floor
-            and all(one.get(name) == value for name, value in exact.items())
-            and all(_within(one, name, day) for name, day in bounds.items())
+            text(procedure, "updated_at") >= earliest_update
+            and all(procedure.get(name) == value for name, value in exact.items())
+            and all(_is_within(procedure, name, day) for name, day in bounds.items())
         )
 
     ids = table.ids
     if exact or since or bounds:
         among = table.where("patient_id", exact["patient_id"]) if "patient_id" in exact else None
-        ids = table.select(asked.key, keep, among)
+        ids = table.select(params.key, keep, among)
     if call.version == "v2":
         return ListResult(ids=ids, show=table.row)
     by = order(call, table, ("updated_at",))
@@ -55,49 +60,49 @@ def _procedures(call: SandboxCall) -> ListResult:
     return ListResult(ids=ids, show=lambda id: procedure_v3(table.row(id)), order=by)
 
 
-def _within(procedure: JsonRow, bound: str, day: str) -> bool:
-    stood = text(procedure, "start_date" if bound.startswith("started") else "end_date")
-    return bool(stood) and (stood >= day if bound.endswith("after") else stood <= day)
+def _is_within(procedure: JsonRow, bound: str, day: str) -> bool:
+    date = text(procedure, "start_date" if bound.startswith("started") else "end_date")
+    return bool(date) and (date >= day if bound.endswith("after") else date <= day)
 
 
 def _procedure(call: SandboxCall) -> HandlerResult:
-    found = call.practice.procedures.get(call.ids[0])
-    if found is None:
+    procedure = call.practice.procedures.get(call.ids[0])
+    if procedure is None:
         raise RequestRejectedError(404, "Resource not found")
     if call.version == "v3":
-        found = procedure_v3(found, call.practice.plans_by_procedure())
-    return HandlerResult(data=found)
+        procedure = procedure_v3(procedure, call.practice.plans_by_procedure())
+    return HandlerResult(data=procedure)
 
 
 def _recall_row(practice: Practice, id: int) -> JsonRow:
-    shown = practice.patient_recalls.row(id)
-    kind = shown.get("recall_id")
-    found = practice.recall_types.get(kind) if isinstance(kind, int) else None
+    recall = practice.patient_recalls.row(id)
+    type_id = recall.get("recall_id")
+    kind = practice.recall_types.get(type_id) if isinstance(type_id, int) else None
     names = ("id", "name", "description", "interval_num", "interval_unit")
-    shown["recall_type"] = found and {name: found.get(name) for name in names}
-    return shown
+    recall["recall_type"] = kind and {name: kind.get(name) for name in names}
+    return recall
 
 
 def _recalls(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
+    practice, params = call.practice, call.params
     exact: JsonRow = {
-        name: asked.number(name) for name in ("recall_id", "patient_id") if name in asked
+        name: params.number(name) for name in ("recall_id", "patient_id") if name in params
     }
-    if "foreign_id" in asked:
-        exact["foreign_id"] = asked.text("foreign_id")
-    since, after = asked.time("updated_since"), asked.time("due_after")
-    floor = format_timestamp(since.timestamp()) if since else ""
-    due = after.date().isoformat() if after else ""
+    if "foreign_id" in params:
+        exact["foreign_id"] = params.text("foreign_id")
+    since, after = params.time("updated_since"), params.time("due_after")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
+    earliest_due = after.date().isoformat() if after else ""
 
-    def keep(one: JsonRow) -> bool:
+    def keep(recall: JsonRow) -> bool:
         return (
-            all(one.get(name) == value for name, value in exact.items())
-            and text(one, "updated_at") >= floor
-            and text(one, "date_due") >= due
+            all(recall.get(name) == value for name, value in exact.items())
+            and text(recall, "updated_at") >= earliest_update
+            and text(recall, "date_due") >= earliest_due
         )
 
     table = practice.patient_recalls
-    ids = table.select(asked.key, keep)
+    ids = table.select(params.key, keep)
     by = order(call, table, ("date_due",))
     return ListResult(
         ids=in_order(table, ids, by), show=lambda id: _recall_row(practice, id), order=by
@@ -111,40 +116,34 @@ def _recall(call: SandboxCall) -> HandlerResult:
 
 
 def _recall_types(call: SandboxCall) -> ListResult:
-    table, asked = call.practice.recall_types, call.params
-    foreign_id = asked.text("foreign_id")
-    since = asked.time("updated_since")
-    floor = format_timestamp(since.timestamp()) if since else ""
+    table, params = call.practice.recall_types, call.params
+    foreign_id = params.text("foreign_id")
+    since = params.time("updated_since")
+    earliest_update = format_timestamp(since.timestamp()) if since else ""
     ids = table.select(
-        asked.key,
-        lambda one: (
-            one.get("location_id") == asked.number("location_id")
-            and (foreign_id is None or one.get("foreign_id") == foreign_id)
-            and text(one, "updated_at") >= floor
+        params.key,
+        lambda kind: (
+            kind.get("location_id") == params.number("location_id")
+            and (foreign_id is None or kind.get("foreign_id") == foreign_id)
+            and text(kind, "updated_at") >= earliest_update
         ),
     )
     return ListResult(ids=ids, show=table.row)
 
 
 def _recall_type(call: SandboxCall) -> HandlerResult:
-    found = call.practice.recall_types.get(call.ids[0])
-    if found is None:
-        raise RequestRejectedError(404, "Resource not found")
-    return HandlerResult(data=found)
+    return HandlerResult(data=get_or_404(call.practice.recall_types, call.ids[0]))
 
 
 def _document_types(call: SandboxCall) -> ListResult:
     table = call.practice.document_types
     active = call.params.flag("active") if "active" in call.params else True
-    ids = table.select(call.params.key, lambda one: one.get("active") is active)
+    ids = table.select(call.params.key, lambda kind: kind.get("active") is active)
     return ListResult(ids=ids, show=table.row)
 
 
 def _document_type(call: SandboxCall) -> HandlerResult:
-    found = call.practice.document_types.get(call.ids[0])
-    if found is None:
-        raise RequestRejectedError(404, "Resource not found")
-    return HandlerResult(data=found)
+    return HandlerResult(data=get_or_404(call.practice.document_types, call.ids[0]))
 
 
 _RECALL_FILTERS: Final = (

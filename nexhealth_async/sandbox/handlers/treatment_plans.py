@@ -1,4 +1,4 @@
-"""Treatment plans, clinical notes, and the labels of working hours."""
+"""Treatment plans, clinical notes, and labels of working hours."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["ROUTES"]
 
 
 def _plan_row(practice: Practice, id: int) -> JsonRow:
-    shown = practice.treatment_plans.row(id)
-    wanted = ints(shown.pop("procedure_ids", None))
-    works = [practice.procedures.row(one) for one in wanted if one in practice.procedures]
-    return {**shown, "procedures": [procedure_v3(one) for one in works]}
+    plan = practice.treatment_plans.row(id)
+    ids = ints(plan.pop("procedure_ids", None))
+    procedures = [practice.procedures.row(id) for id in ids if id in practice.procedures]
+    return {**plan, "procedures": [procedure_v3(procedure) for procedure in procedures]}
 
 
 def _plans(call: SandboxCall) -> ListResult:
@@ -39,14 +39,14 @@ def _notes(call: SandboxCall) -> ListResult:
     require_one_of(
         call, ("patient_id", "procedure_id", "entered_before", "entered_after", "updated_since")
     )
-    table, asked = call.practice.clinical_notes, call.params
-    after, before = asked.time("entered_after"), asked.time("entered_before")
+    table, params = call.practice.clinical_notes, call.params
+    after, before = params.time("entered_after"), params.time("entered_before")
     first = format_timestamp(after.timestamp()) if after else None
     last = format_timestamp(before.timestamp()) if before else None
 
-    def keep(one: JsonRow) -> bool:
-        entered = text(one, "entered_at")
-        return (first is None or entered >= first) and (last is None or entered <= last)
+    def keep(note: JsonRow) -> bool:
+        entered_at = text(note, "entered_at")
+        return (first is None or entered_at >= first) and (last is None or entered_at <= last)
 
     return filtered_list(
         call,
@@ -65,7 +65,7 @@ def _labels(call: SandboxCall) -> ListResult:
         table,
         lambda id: without_fields(table.row(id), "active"),
         exact=("location_id", "active"),
-        keep=lambda one: name in text(one, "name").lower(),
+        keep=lambda label: name in text(label, "name").lower(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Webhook endpoints and their subscriptions: they belong to the key, not to a practice."""
+"""Webhook endpoints and their subscriptions, which belong to the key, not to a practice."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
 
 def _endpoints(call: SandboxCall) -> ListResult:
     table, active = call.world.webhook_endpoints, call.params.flag("active")
-    ids = table.select(active, lambda one: active is None or one.get("active") is active)
+    ids = table.select(active, lambda endpoint: active is None or endpoint.get("active") is active)
     return ListResult(ids=ids, show=table.row)
 
 
@@ -88,10 +88,10 @@ def _endpoint_create(call: SandboxCall) -> HandlerResult:
         raise RequestRejectedError(400, "Missing parameter target_url")
     now = format_timestamp(call.now)
     table = call.world.webhook_endpoints
-    made = f"{draw(table.version, 701):016x}{draw(table.version, 702):016x}"
+    secret_key = f"{draw(table.version, 701):016x}{draw(table.version, 702):016x}"
     id = table.add(
         {
-            "secret_key": made,
+            "secret_key": secret_key,
             "active": True,
             **_endpoint_fields(call),
             "created_at": now,
@@ -123,9 +123,9 @@ def _row(call: SandboxCall, id: int) -> JsonRow:
 
 def _subscriptions(call: SandboxCall) -> ListResult:
     get_or_404(call.world.webhook_endpoints, call.ids[0])
-    table, asked = call.world.webhook_subscriptions, call.params
+    table, params = call.world.webhook_subscriptions, call.params
     exact: JsonRow = {
-        name: asked.text(name) for name in ("resource_type", "event") if name in asked
+        name: params.text(name) for name in ("resource_type", "event") if name in params
     }
     if call.scope is not None:
         exact["institution_id"] = call.scope.institution_id
@@ -161,30 +161,30 @@ def _subscribe(call: SandboxCall) -> HandlerResult:
     return HandlerResult(data=_row(call, id), status=201)
 
 
-def _one(call: SandboxCall) -> int:
-    one = get_or_404(call.world.webhook_subscriptions, call.ids[1])
-    if one["webhook_endpoint_id"] != call.ids[0]:
+def _find_subscription(call: SandboxCall) -> int:
+    subscription = get_or_404(call.world.webhook_subscriptions, call.ids[1])
+    if subscription["webhook_endpoint_id"] != call.ids[0]:
         raise RequestRejectedError(404, "Resource not found")
     return call.ids[1]
 
 
 def _subscription_update(call: SandboxCall) -> HandlerResult:
-    id = _one(call)
+    id = _find_subscription(call)
     changes: JsonRow = {}
     if isinstance(call.body.get("active"), bool):
         changes["active"] = call.body["active"]
-    moved = call.body.get("new_endpoint_id")
-    if moved is not None:
-        if not isinstance(moved, int):
+    endpoint_id = call.body.get("new_endpoint_id")
+    if endpoint_id is not None:
+        if not isinstance(endpoint_id, int):
             raise RequestRejectedError(400, "new_endpoint_id is invalid")
-        get_or_404(call.world.webhook_endpoints, moved)
-        changes["webhook_endpoint_id"] = moved
+        get_or_404(call.world.webhook_endpoints, endpoint_id)
+        changes["webhook_endpoint_id"] = endpoint_id
     call.world.webhook_subscriptions.update(id, **changes, updated_at=format_timestamp(call.now))
     return HandlerResult(data=_row(call, id), description=_UPDATED)
 
 
 def _unsubscribe(call: SandboxCall) -> HandlerResult:
-    call.world.webhook_subscriptions.delete(_one(call))
+    call.world.webhook_subscriptions.delete(_find_subscription(call))
     return HandlerResult(data=None, status=204)
 
 

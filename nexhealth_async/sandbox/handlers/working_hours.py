@@ -1,6 +1,6 @@
-"""Working hours: when a provider may be booked, not when they are free.
+"""Working hours (``/availabilities`` in v2, ``/working_hours`` in v3).
 
-``/availabilities`` in v2, ``/working_hours`` in v3.
+They are the times in which a provider can be booked, including booked times.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 from datetime import date, datetime
 from typing import Final
 
+from nexhealth_async.sandbox.handlers.list_filters import get_or_404
 from nexhealth_async.sandbox.handlers.locations import availability_row
 from nexhealth_async.sandbox.json_format import (
     JsonRow,
@@ -39,80 +40,78 @@ _UNITS: Final = frozenset({"day", "week", "month"})
 
 
 def _list(call: SandboxCall) -> ListResult:
-    practice, asked = call.practice, call.params
+    practice, params = call.practice, call.params
     exact: JsonRow = {
-        name: asked.number(name)
+        name: params.number(name)
         for name in ("location_id", "provider_id", "operatory_id", "label_id")
-        if name in asked
+        if name in params
     }
-    source = asked.text("source")
+    source = params.text("source")
     if source is not None:
         exact["synced"] = source == "synced"
-    active = asked.flag("active") if "active" in asked else True
+    active = params.flag("active") if "active" in params else True
     today = ""
-    if asked.flag("ignore_past_dates"):
-        zone = practice.zone(asked.number("location_id") or 0)
+    if params.flag("ignore_past_dates"):
+        zone = practice.zone(params.number("location_id") or 0)
         today = datetime.fromtimestamp(call.now, zone).date().isoformat()
 
-    def keep(one: JsonRow) -> bool:
-        on = text(one, "specific_date")
+    def keep(hours: JsonRow) -> bool:
+        specific_date = text(hours, "specific_date")
         return (
-            all(one.get(name) == value for name, value in exact.items())
-            and one.get("active") is active
-            and (not on or on >= today)
+            all(hours.get(name) == value for name, value in exact.items())
+            and hours.get("active") is active
+            and (not specific_date or specific_date >= today)
         )
 
-    types = "appointment_types" in asked.texts("include")
+    types = "appointment_types" in params.texts("include")
     return ListResult(
-        ids=practice.availabilities.select((asked.key, today), keep),
+        ids=practice.availabilities.select((params.key, today), keep),
         show=lambda id: availability_row(practice, id, call.version, types=types),
     )
 
 
-def _checked(call: SandboxCall) -> JsonRow:
-    found = call.practice.availabilities.get(call.ids[0])
-    if found is None:
-        raise RequestRejectedError(404, "Resource not found")
-    return found
+def _find(call: SandboxCall) -> JsonRow:
+    return get_or_404(call.practice.availabilities, call.ids[0])
 
 
 def _get(call: SandboxCall) -> HandlerResult:
-    _checked(call)
+    _find(call)
     types = "appointment_types" in call.params.texts("include")
     return HandlerResult(
         data=availability_row(call.practice, call.ids[0], call.version, types=types)
     )
 
 
-def _pattern(wanted: JsonRow) -> JsonRow:
-    """The one pattern given, the two others nulled.
+def _parse_pattern(body: JsonRow) -> JsonRow:
+    """Return the three pattern fields, of which two are null.
 
     Raises:
-        Refusal: 400 unless exactly one is given, and well.
+        RequestRejectedError: 400 unless exactly one is set to a valid value.
     """
-    given = [name for name in _PATTERNS if wanted.get(name) not in (None, [])]
-    if len(given) != 1:
+    names = [name for name in _PATTERNS if body.get(name) not in (None, [])]
+    if len(names) != 1:
         raise RequestRejectedError(
             400, "Exactly one of days, specific_date, custom_recurrence must be configured"
         )
-    value = wanted[given[0]]
-    if given[0] == "days":
-        named = texts(value)
-        good = named is not None and all(day in WEEKDAYS for day in named)
-    elif given[0] == "specific_date":
-        good = _is_date(value)
+    (name,) = names
+    value = body[name]
+    if name == "days":
+        days = texts(value)
+        is_valid = days is not None and all(day in WEEKDAYS for day in days)
+    elif name == "specific_date":
+        is_valid = _is_date(value)
     else:
         rule = row(value) or {}
         num = rule.get("num")
-        good = (
+        is_valid = (
             isinstance(num, int)
             and num > 0
             and rule.get("unit") in _UNITS
             and _is_date(rule.get("ref"))
         )
-    if not good:
-        raise RequestRejectedError(400, f"{given[0]} is invalid")
-    return {**dict.fromkeys(_PATTERNS), given[0]: value}
+    if not is_valid:
+        raise RequestRejectedError(400, f"{name} is invalid")
+    return {**dict.fromkeys(_PATTERNS), name: value}
 
 
 def _is_date(value: object) -> bool:
@@ -123,7 +122,7 @@ def _is_date(value: object) -> bool:
     return True
 
 
-def _hours(record: JsonRow) -> None:
+def _check_times(record: JsonRow) -> None:
     begin, end = text(record, "begin_time"), text(record, "end_time")
     for name, value in (("begin_time", begin), ("end_time", end)):
         if not _TIME.fullmatch(value):
@@ -132,19 +131,21 @@ def _hours(record: JsonRow) -> None:
         raise RequestRejectedError(400, "end_time must be after begin_time")
 
 
-def _related(call: SandboxCall, record: JsonRow) -> None:
+def _check_related(call: SandboxCall, record: JsonRow) -> None:
     practice = call.practice
-    provider = record.get("provider_id")
-    if not isinstance(provider, int | None):
+    provider_id = record.get("provider_id")
+    if not isinstance(provider_id, int | None):
         raise RequestRejectedError(400, "provider_id is invalid")
-    if provider is not None and provider not in practice.providers:
-        raise RequestRejectedError(404, f"Provider with id {provider} not found")
-    room = record.get("operatory_id")
-    if room is not None and (not isinstance(room, int) or room not in practice.operatories):
-        raise RequestRejectedError(404, f"Operatory with id {room} not found")
-    for one in ints(record.get("appointment_type_ids")):
-        if one not in practice.appointment_types:
-            raise RequestRejectedError(404, f"Appointment type with id {one} not found")
+    if provider_id is not None and provider_id not in practice.providers:
+        raise RequestRejectedError(404, f"Provider with id {provider_id} not found")
+    operatory_id = record.get("operatory_id")
+    if operatory_id is not None and (
+        not isinstance(operatory_id, int) or operatory_id not in practice.operatories
+    ):
+        raise RequestRejectedError(404, f"Operatory with id {operatory_id} not found")
+    for type_id in ints(record.get("appointment_type_ids")):
+        if type_id not in practice.appointment_types:
+            raise RequestRejectedError(404, f"Appointment type with id {type_id} not found")
 
 
 def _create(call: SandboxCall) -> HandlerResult:
@@ -152,35 +153,35 @@ def _create(call: SandboxCall) -> HandlerResult:
     reject_missing(
         call.body, f"{wrapper}.provider_id", f"{wrapper}.begin_time", f"{wrapper}.end_time"
     )
-    wanted = call.wrapped(wrapper)
+    body = call.wrapped(wrapper)
     practice = call.practice
-    provider_id = wanted["provider_id"]
+    provider_id = body["provider_id"]
     if provider_id not in practice.providers:
         raise RequestRejectedError(404, f"Provider with id {provider_id} not found")
     record: JsonRow = {
         "provider_id": provider_id,
         "location_id": call.params.number("location_id"),
-        "operatory_id": wanted.get("operatory_id"),
-        "begin_time": wanted.get("begin_time"),
-        "end_time": wanted.get("end_time"),
-        **_pattern(wanted),
+        "operatory_id": body.get("operatory_id"),
+        "begin_time": body.get("begin_time"),
+        "end_time": body.get("end_time"),
+        **_parse_pattern(body),
         "tz_offset": practice.offset(call.now, colon=False),
-        "active": wanted.get("active") is not False,
+        "active": body.get("active") is not False,
         "synced": False,
         "label_id": None,
-        "appointment_type_ids": ints(wanted.get("appointment_type_ids")),
+        "appointment_type_ids": ints(body.get("appointment_type_ids")),
     }
-    _hours(record)
-    _related(call, record)
+    _check_times(record)
+    _check_related(call, record)
     id = practice.availabilities.add(record)
     return HandlerResult(data=availability_row(practice, id, call.version, types=False), status=201)
 
 
 def _update(call: SandboxCall) -> HandlerResult:
-    wanted = call.wrapped(_WRAPPER[call.version])
-    found = _checked(call)
+    body = call.wrapped(_WRAPPER[call.version])
+    hours = _find(call)
     changes: JsonRow = {
-        name: wanted[name]
+        name: body[name]
         for name in (
             "provider_id",
             "begin_time",
@@ -189,12 +190,12 @@ def _update(call: SandboxCall) -> HandlerResult:
             "appointment_type_ids",
             "active",
         )
-        if name in wanted
+        if name in body
     }
-    if any(name in wanted for name in _PATTERNS):
-        changes |= _pattern(wanted)
-    _hours({**found, **changes})
-    _related(call, changes)
+    if any(name in body for name in _PATTERNS):
+        changes |= _parse_pattern(body)
+    _check_times({**hours, **changes})
+    _check_related(call, changes)
     call.practice.availabilities.update(call.ids[0], **changes)
     return HandlerResult(
         data=availability_row(call.practice, call.ids[0], call.version, types=call.version == "v3"),
@@ -203,10 +204,10 @@ def _update(call: SandboxCall) -> HandlerResult:
 
 
 def _delete(call: SandboxCall) -> HandlerResult:
-    found = _checked(call)
+    hours = _find(call)
     call.practice.availabilities.delete(call.ids[0])
-    status = 204 if call.version == "v3" else call.world.guesses.delete_availability_status
-    return HandlerResult(data={"id": found["id"]}, status=status)
+    status = 204 if call.version == "v3" else call.world.assumptions.delete_availability_status
+    return HandlerResult(data={"id": hours["id"]}, status=status)
 
 
 _FILTERS: Final = (
