@@ -34,7 +34,7 @@ def ideal(stock: ServerData, pages: int, prefetch: int, rates: Rates | None = No
         leaves = log.earliest(RateClass.PEOPLE, now) if room > 0 else inf
         if not flying or leaves <= flying[0][0]:
             now, requested = leaves, requested + 1
-            departure = log.leave(RateClass.PEOPLE, now)
+            departure = log.acquire(RateClass.PEOPLE, now)
             heappush(flying, (now + latency_of(stock, requested), requested, departure))
             continue
         now, page, departure = heappop(flying)

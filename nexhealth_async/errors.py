@@ -1,55 +1,55 @@
-"""Everything this library raises or warns with.
+"""Exceptions and warnings of this library.
 
 ::
 
     NexHealthError
-    ├── UsageError                            refused before anything was sent
-    │   ├── InvalidArgumentError              a value the API would refuse or misread (a ValueError)
-    │   ├── MissingScopeError                 no practice or no location was given
-    │   ├── NotInVersionError                 the API version has no such operation or filter
-    │   ├── SessionStateError                 the session is not open, closed, or of another loop
-    │   ├── BudgetExceededError               the requests of budget= are used up: renews_after
-    │   ├── UnfinishedPullError               a new pull of a fleet would discard the last one
-    │   ├── OriginError                       a target holds records of another origin
-    │   └── WalkClosedError                   this walk was finished, failed or closed before
-    ├── APIConnectionError                    no complete response arrived
+    ├── UsageError                            rejected before anything was sent
+    │   ├── InvalidArgumentError              an invalid value (also a ValueError)
+    │   ├── MissingScopeError                 the practice or the location is missing
+    │   ├── NotInVersionError                 the API version lacks the operation or the filter
+    │   ├── SessionStateError                 the session is not open, or in another event loop
+    │   ├── BudgetExceededError               the request budget is used up: renews_after
+    │   ├── UnfinishedPullError               a new fleet pull would discard the unfinished one
+    │   ├── OriginError                       the target holds records of another origin
+    │   └── WalkClosedError                   the walk was finished, failed or closed
+    ├── APIConnectionError                    no complete response was received
     │   ├── ConnectError                      no connection was made, so nothing was sent
-    │   ├── ConnectionLostError               the connection broke after sending had begun
-    │   └── APITimeoutError                   the deadline passed (a TimeoutError)
+    │   ├── ConnectionLostError               the connection broke after sending began
+    │   └── APITimeoutError                   the timeout passed (also a TimeoutError)
     ├── OutcomeUnknownError                   a write may or may not have happened
-    ├── DoubleBookedError                     rescheduled, but the old appointment is not cancelled
+    ├── DoubleBookedError                     rescheduled, but the old appointment remains
     ├── APIError                              the API answered with an error
     │   ├── AuthenticationError               401
-    │   │   └── InvalidAPIKeyError            the API key itself is not accepted
+    │   │   └── InvalidAPIKeyError            the API key is not accepted
     │   ├── PermissionDeniedError             403
     │   │   ├── VersionNotEnabledError        the account may not use this API version
-    │   │   ├── FinancialAccessDisabledError  a ledger resource not enabled for the key
-    │   │   └── FirewallBlockedError          a firewall's page, not the API's answer
+    │   │   ├── FinancialAccessDisabledError  ledger data is not enabled for the key
+    │   │   └── FirewallBlockedError          a firewall answered instead of the API
     │   ├── NotFoundError                     404
     │   ├── InvalidRequestError               400, 415, 422 and code: false
-    │   │   ├── DuplicatePatientError         the patient exists: patient_id
-    │   │   ├── SlotTakenError                the time is no longer free
-    │   │   ├── AlreadyCancelledError         the appointment was cancelled before
-    │   │   ├── NotYetSyncedError             the practice's system does not have it yet
-    │   │   └── UnsupportedBySystemError      the practice's system cannot do this
+    │   │   ├── DuplicatePatientError         the patient exists already: patient_id
+    │   │   ├── SlotTakenError                the slot is no longer available
+    │   │   ├── AlreadyCancelledError         the appointment is cancelled already
+    │   │   ├── NotYetSyncedError             the practice's system lacks the record yet
+    │   │   └── UnsupportedBySystemError      the practice's system does not support it
     │   ├── RateLimitError                    429: retry_after
     │   └── ServerError                       5xx
-    ├── InvalidResponseError                  a response that is not what the API documents
-    │   ├── MalformedBodyError                not the announced JSON, or cut short
-    │   ├── UnexpectedStructureError          JSON of another structure
-    │   └── UndecodableRecordError            one record that no decoder can read
-    ├── InvalidWebhookError                   the body of a webhook that is no event
+    ├── InvalidResponseError                  a response that cannot be processed
+    │   ├── MalformedBodyError                invalid or truncated JSON
+    │   ├── UnexpectedStructureError          JSON of an unexpected structure
+    │   └── UndecodableRecordError            a record that does not match its model
+    ├── InvalidWebhookError                   a webhook body that is not an event
     ├── IgnoredFilterError                    the server ignored a filter
-    ├── DriftError                            the list changed too much to be shown complete
-    ├── StalledCursorError                    the server says more exist but not how to get them
-    ├── PartialPullError                      some shards of a pull were not read to their end
-    └── TargetError                           the target of a copy cannot be used
+    ├── DriftError                            the list changed too much to be complete
+    ├── StalledCursorError                    more records reported, but no next page
+    ├── PartialPullError                      shards of a pull were not read to the end
+    └── TargetError                           the target of a pull cannot be used
 
-    NexHealthWarning                          what the library or the server reports
+    NexHealthWarning                          a notice; nothing was lost
 
 The text of an error names the operation, the status and the number of attempts, and says what to
-do next. It never holds a body, a query value, a credential or personal data; the body of a refusal
-is on the object for those who ask for it.
+do next. It never holds a body, a query value, a credential or personal data. The body of an error
+response is an attribute of the exception.
 """
 
 from __future__ import annotations
@@ -108,15 +108,16 @@ __all__ = [
 
 
 class NexHealthError(Exception):
-    """The base of everything this library raises.
+    """Base class of all exceptions of this library.
 
-    ``operation`` names the call (``"GET /patients"``, never with values), ``attempts`` how often it
-    was sent, and ``resume`` where a walk can go on after the last page that was delivered whole:
-    pass it as ``after=``. Each is None where it has no meaning. ``message`` is what happened.
+    ``message`` says what happened. ``operation`` names the call (``"GET /patients"``, without
+    values), ``attempts`` is the number of requests sent, and ``resume`` is the position after the
+    last page that a walk delivered completely, to be passed as ``after=``. Each is None where it
+    does not apply.
     """
 
     advice: str = ""
-    """What to do next, which ends the text; empty where ``message`` says it."""
+    """What to do next; it ends the text. Empty if ``message`` says it."""
 
     def __init__(
         self, message: str, *, operation: str | None = None, attempts: int | None = None
@@ -128,11 +129,11 @@ class NexHealthError(Exception):
         self.resume: str | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Copy and pickle whole, whatever the constructor asks for."""
+        """Support copying and pickling, whatever the constructor's arguments."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
-        """Say the operation, what happened, after how many attempts, and what to do next."""
+        """Return operation, message, number of attempts, and advice."""
         text = f"{self.operation}: {self.message}" if self.operation else self.message
         if self.attempts is not None and self.attempts > 1:
             text += f" ({self.attempts} attempts)"
@@ -148,19 +149,19 @@ def _rebuild(
 
 
 class UsageError(NexHealthError):
-    """The call was refused before anything was sent."""
+    """The call was rejected before anything was sent."""
 
 
 class InvalidArgumentError(UsageError, ValueError):
-    """An argument has a value that the API could only refuse or misread."""
+    """An argument is invalid: the API would reject or misread it."""
 
 
 class MissingScopeError(UsageError):
-    """The operation needs a practice or a location, and neither call nor scope names it."""
+    """The operation needs a practice or a location, and neither the call nor the scope has one."""
 
 
 class NotInVersionError(UsageError):
-    """The chosen API version has no such operation or filter; the message names one that has."""
+    """The API version lacks the operation or filter; the message names a version that has it."""
 
 
 class SessionStateError(UsageError):
@@ -168,13 +169,13 @@ class SessionStateError(UsageError):
 
 
 class BudgetExceededError(UsageError):
-    """The requests that ``budget=`` allows are used up.
+    """The request budget (``budget=``) is used up.
 
-    ``limit`` names the one that is: ``"overall"``, ``"slow"``, ``"people"`` or ``"other"``.
-    ``renews_after`` is in how many seconds a new period begins, None if none does.
+    ``limit`` names the exhausted limit: ``"overall"``, ``"slow"``, ``"people"`` or ``"other"``.
+    ``renews_after`` is the number of seconds until the next period, None if there is none.
     """
 
-    advice = "wait for the next period, or allow more with budget="
+    advice = "wait for the next period, or allow more requests with budget="
 
     def __init__(
         self,
@@ -190,24 +191,23 @@ class BudgetExceededError(UsageError):
 
 
 class UnfinishedPullError(UsageError):
-    """The target's last pull is unfinished, and a fleet's new one would forget it.
+    """The target's last pull is unfinished, and a new fleet pull would discard it.
 
-    `nexhealth_async.fleet.requeue` goes on with it; ``replace=True`` of
-    `nexhealth_async.fleet.fleet_pull` forgets it.
+    `nexhealth_async.fleet.requeue` continues it; ``replace=True`` of
+    `nexhealth_async.fleet.fleet_pull` discards it.
     """
 
     advice = (
-        "let workers end it (after requeue if they find nothing of it), or give it up with "
+        "let workers finish it (after requeue, if they find no jobs), or discard it with "
         "replace=True"
     )
 
 
 class OriginError(UsageError):
-    """The target holds records from somewhere else than the session reads from.
+    """The target holds records of another origin than the session's.
 
-    ``option`` names what allows the copy all the same: ``"adopt"`` takes the target's records for
-    those of this account, ``"recopy"`` replaces all of them. None: nothing does, but another
-    target.
+    ``option`` names the option that allows the copy: ``"adopt"`` treats the target's records as
+    this account's, ``"recopy"`` replaces all of them. None if only another target helps.
     """
 
     _ADVICE: ClassVar[Mapping[str, str]] = {
@@ -223,27 +223,27 @@ class OriginError(UsageError):
 
 
 class WalkClosedError(UsageError):
-    """This walk was finished, failed or closed before; start a new one."""
+    """The walk was finished, failed or closed; start a new one."""
 
 
 class APIConnectionError(NexHealthError):
-    """No complete reply came back."""
+    """No complete response was received."""
 
 
 class ConnectError(APIConnectionError):
-    """No connection was made (name look-up, refusal, TLS), so nothing was sent."""
+    """No connection was made (name resolution, refusal, TLS), so nothing was sent."""
 
     advice = "check the network and base_url, or try again later"
 
 
 class ConnectionLostError(APIConnectionError):
-    """The connection broke after the request began to leave; it may have arrived."""
+    """The connection broke after sending began; the request may have arrived."""
 
     advice = "try again later"
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """The call's ``timeout`` passed, or a wait ahead of it was longer than what was left of it."""
+    """The call's ``timeout`` passed, or the wait before the call would exceed it."""
 
     advice = "allow more time with timeout=, or try again later"
 
@@ -251,12 +251,13 @@ class APITimeoutError(APIConnectionError, TimeoutError):
 class OutcomeUnknownError(NexHealthError):
     """A write may or may not have happened; it was not repeated.
 
-    ``lookup`` says how to find out. ``status`` is the HTTP status if an unreadable or failing reply
-    came, else None. The API has no idempotency keys, so repeating blindly may do the thing twice.
+    ``lookup`` says how to find out. ``status`` is the HTTP status of an unreadable or failed
+    response, None without a response. The API has no idempotency keys, so repeating the write may
+    execute it twice.
 
-    The server may also carry it out later: what is not there now may be there in a minute.
-    ``unsettled_until`` is until when to reckon with that, in UTC; it follows from the assumption
-    `RetryPolicy.late_commit_window`. It is None where the server said that the write was accepted.
+    The server may also execute the write later. ``unsettled_until`` (UTC) is the time until which
+    it may do so; it follows from the assumption `RetryPolicy.late_commit_window`. It is None if the
+    server reported the write as accepted.
     """
 
     def __init__(
@@ -276,10 +277,10 @@ class OutcomeUnknownError(NexHealthError):
 
 
 class DoubleBookedError(NexHealthError):
-    """An appointment was booked in place of another one, which then could not be cancelled.
+    """An appointment was rescheduled, but the old one could not be cancelled.
 
-    Both exist: ``new_id`` and ``old_id``, which is left to cancel. Do not keep the old one instead:
-    a cancellation whose answer was lost may still be carried out.
+    Both exist: ``new_id``, and ``old_id``, which must be cancelled. Do not keep the old one: the
+    server may still execute a cancellation whose response was lost.
     """
 
     advice = "cancel the old one"
@@ -293,11 +294,11 @@ class DoubleBookedError(NexHealthError):
 
 
 class APIError(NexHealthError):
-    """The API answered with a refusal.
+    """The API answered with an error.
 
-    ``status`` is the HTTP status. ``body`` holds the reply's bytes and ``texts`` the sentences the
-    API gave in ``error`` and ``description``: both may contain personal data, so neither is part of
-    the message.
+    ``status`` is the HTTP status, ``body`` the response's body, and ``texts`` the API's texts in
+    ``error`` and ``description``. Body and texts may hold personal data, so neither is part of the
+    message.
     """
 
     def __init__(
@@ -317,26 +318,26 @@ class APIError(NexHealthError):
 
 
 class AuthenticationError(APIError):
-    """401: the token was refused even after a new login."""
+    """401: the token was rejected even after a new login."""
 
     advice = "check the API key, or try again later"
 
 
 class InvalidAPIKeyError(AuthenticationError):
-    """The API key is not accepted: wrong, revoked, or of the other environment."""
+    """The API key is not accepted: wrong, revoked, or of another environment."""
 
-    advice = "check that it is whole, not revoked, and of the right environment"
+    advice = "check that it is complete, not revoked, and of the right environment"
 
 
 class PermissionDeniedError(APIError):
-    """403: the key may not do this.
+    """403: access is denied.
 
-    The API says so for a practice of the other environment, for a misspelt or capitalised
+    The API answers so for a practice of another environment, for a misspelled or capitalized
     subdomain, and for a location outside the practice.
     """
 
     advice = (
-        "check the subdomain's spelling, and that the key and the practice belong to the "
+        "check the spelling of the subdomain, and that the key and the practice belong to the "
         "same environment"
     )
 
@@ -348,33 +349,33 @@ class VersionNotEnabledError(PermissionDeniedError):
 
 
 class FinancialAccessDisabledError(PermissionDeniedError):
-    """A ledger resource that NexHealth has not enabled for this key."""
+    """The key has no access to ledger data."""
 
-    advice = "NexHealth enables ledger data for each key on request"
+    advice = "ask NexHealth to enable ledger data for the key"
 
 
 class FirewallBlockedError(PermissionDeniedError):
-    """A firewall in front of the API answered, not the API: its 403 is no JSON."""
+    """A firewall answered instead of the API: the body of the 403 is not JSON."""
 
-    advice = "check user_agent and the address you call from"
+    advice = "check user_agent and the IP address you call from"
 
 
 class NotFoundError(APIError):
     """404: no such record in this practice."""
 
-    advice = "check the id, and that it is of this practice"
+    advice = "check that the id is one of this practice"
 
 
 class InvalidRequestError(APIError):
-    """The API refused the request's content: 400, 415, 422, or ``code: false`` under any status."""
+    """The API rejected the request: 400, 415, 422, or ``code: false`` with any status."""
 
-    advice = "the error's texts say what it objects to"
+    advice = "see the error's texts for the reason"
 
 
 class DuplicatePatientError(InvalidRequestError):
-    """The patient exists already; ``patient_id`` is its id, None if the API named none."""
+    """The patient exists already; ``patient_id`` is its id, None if the API did not name it."""
 
-    advice = "patient_id names the record, if the API named it"
+    advice = "see patient_id for the existing record, if the API named it"
 
     def __init__(
         self,
@@ -391,13 +392,13 @@ class DuplicatePatientError(InvalidRequestError):
 
 
 class SlotTakenError(InvalidRequestError):
-    """The time asked for is no longer free."""
+    """The slot is no longer available."""
 
-    advice = "search the slots again"
+    advice = "search for slots again"
 
 
 class AlreadyCancelledError(InvalidRequestError):
-    """The appointment was cancelled before, so it cannot be changed."""
+    """The appointment is cancelled already, so it cannot be changed."""
 
     advice = "book a new appointment"
 
@@ -409,13 +410,16 @@ class NotYetSyncedError(InvalidRequestError):
 
 
 class UnsupportedBySystemError(InvalidRequestError):
-    """The practice's own system cannot take this change."""
+    """The practice's system does not support the change."""
 
     advice = "make the change in that system"
 
 
 class RateLimitError(APIError):
-    """429: too many requests; ``retry_after`` is what the server asks for in seconds, or None."""
+    """429: the rate limit is exceeded.
+
+    ``retry_after`` is the server's ``Retry-After`` in seconds, None if it sent none.
+    """
 
     advice = "wait, and give each process that uses the key its share with rates="
 
@@ -440,9 +444,9 @@ class ServerError(APIError):
 
 
 class InvalidResponseError(NexHealthError):
-    """A reply that cannot be what the API meant; ``status`` is its HTTP status."""
+    """A response that cannot be processed; ``status`` is its HTTP status."""
 
-    advice = "if it stays so, tell NexHealth's support"
+    advice = "if this persists, contact NexHealth's support"
 
     def __init__(
         self,
@@ -457,20 +461,21 @@ class InvalidResponseError(NexHealthError):
 
 
 class MalformedBodyError(InvalidResponseError):
-    """The body is not the JSON that was due: empty, cut short, HTML, or otherwise unreadable."""
+    """The body is not valid JSON: empty, truncated, HTML, or otherwise malformed."""
 
 
 class UnexpectedStructureError(InvalidResponseError):
-    """The body is JSON, but a part is missing or is not of the kind it should be."""
+    """The body is JSON, but a part is missing or of an unexpected type."""
 
 
 class UndecodableRecordError(InvalidResponseError):
-    """One record cannot be read: ``record_id`` (None if unreadable), ``path`` and ``expected``.
+    """A record does not match its model.
 
-    The value that stood there is never part of the error.
+    ``record_id`` is its id (None if unreadable), ``path`` the field and ``expected`` the expected
+    type. The value is never part of the error.
     """
 
-    advice = "a walk sets such records aside with on_bad_record="
+    advice = "pass on_bad_record= to a walk to skip such records"
 
     def __init__(
         self,
@@ -481,10 +486,11 @@ class UndecodableRecordError(InvalidResponseError):
         record_id: int | str | None = None,
         operation: str | None = None,
     ) -> None:
-        which = "a record without a readable id" if record_id is None else f"record {record_id}"
-        where = f" at {path}" if path else ""
+        record = "a record without a readable id" if record_id is None else f"record {record_id}"
+        position = f" at {path}" if path else ""
         super().__init__(
-            f"{which} is no {model}: {expected} was expected{where}", operation=operation
+            f"{record} does not match {model}: {expected} was expected{position}",
+            operation=operation,
         )
         self.model = model
         self.path = path
@@ -493,13 +499,13 @@ class UndecodableRecordError(InvalidResponseError):
 
 
 class InvalidWebhookError(NexHealthError):
-    """A webhook's body is no event that could be read; nothing of it is part of the error."""
+    """A webhook's body is not a valid event; the error holds nothing of it."""
 
     advice = "answer it with 400"
 
 
 class IgnoredFilterError(NexHealthError):
-    """The server ignored a filter, so the answer holds records that were not asked for.
+    """The server ignored a filter, so the response may hold records that do not match it.
 
     ``names`` are the ignored parameters. ``on_ignored="warn"`` turns this into a warning.
     """
@@ -509,17 +515,17 @@ class IgnoredFilterError(NexHealthError):
     def __init__(self, names: Collection[str], *, operation: str | None = None) -> None:
         listed = ", ".join(sorted(names))
         super().__init__(
-            f"the server ignored {listed}, so its answer is not the one asked for",
+            f"the server ignored {listed}, so the response may hold other records",
             operation=operation,
         )
         self.names: frozenset[str] = frozenset(names)
 
 
 class DriftError(NexHealthError):
-    """The list changed so much during the walk that completeness cannot be shown.
+    """The list changed too much during the walk to guarantee completeness.
 
-    Everything that was seen has been delivered. ``at_most_missing`` bounds the number of records
-    that may have been missed, None where no bound is known.
+    All records that were read have been delivered. ``at_most_missing`` is the maximum number of
+    missed records, None if it is unknown.
     """
 
     def __init__(
@@ -530,26 +536,25 @@ class DriftError(NexHealthError):
 
 
 class StalledCursorError(NexHealthError):
-    """The server says that more follows but names no new page, or sends empty ones without end.
+    """The server reports more records but no next page, or sends empty pages without end.
 
-    It is raised once all records that came have been delivered. ``resume`` leads back to before the
-    last page, since nothing leads on from it: its records come again.
+    Raised after all received records have been delivered. ``resume`` is the position before the
+    last page, whose records are delivered again.
     """
 
-    advice = "go on later with after=error.resume"
+    advice = "resume later with after=error.resume"
 
 
 class PartialPullError(NexHealthError):
-    """A pull has not brought everything.
+    """A pull is incomplete.
 
-    ``shards`` names the shards that were not read to their end, ``errors`` are what they failed
-    with; one that was merely not begun has none. ``rejected`` says how many records of which list
-    could not be read as their model.
+    ``shards`` names the shards that were not read to the end, and ``errors`` holds their errors; a
+    shard that was not started has none. ``rejected`` is the number of undecodable records by list.
     """
 
-    advice: str = "the report says why, and resume=True reads only these"
+    advice: str = "see the report for the reasons, and read the rest with resume=True"
 
-    _ADVICE_FOR_REJECTED = 'see where the copy keeps them, or pass allow_rejected="known" or "all"'
+    _ADVICE_FOR_REJECTED = 'look at the rejected records, or pass allow_rejected="known" or "all"'
     _MAX_LISTED = 3
 
     def __init__(
@@ -560,9 +565,9 @@ class PartialPullError(NexHealthError):
         rejected: Mapping[str, int] | None = None,
     ) -> None:
         rejected = dict(rejected or {})
-        parts = [f"not read to the end: {self._named(shards)}"] if shards else []
+        parts = [f"not read to the end: {self._list_names(shards)}"] if shards else []
         if rejected:
-            lists = self._named([f"{name} ({number})" for name, number in rejected.items()])
+            lists = self._list_names([f"{name} ({number})" for name, number in rejected.items()])
             parts.append(f"records that could not be read: {lists}")
         super().__init__("; ".join(parts))
         if not shards:
@@ -571,17 +576,17 @@ class PartialPullError(NexHealthError):
         self.errors: tuple[NexHealthError, ...] = tuple(errors)
         self.rejected: Mapping[str, int] = rejected
 
-    def _named(self, names: Sequence[str]) -> str:
+    def _list_names(self, names: Sequence[str]) -> str:
         more = f" and {len(names) - self._MAX_LISTED} more" if len(names) > self._MAX_LISTED else ""
         return f"{', '.join(names[: self._MAX_LISTED])}{more}"
 
 
 class TargetError(NexHealthError):
-    """The place a pull is copied to cannot be reached, is in use, or refuses what it is given.
+    """The target of a pull cannot be reached, is in use, or rejects data.
 
-    What was kept before stays. The text never holds a value of a record, nor a password.
+    Data stored before stays. The text never holds values of records or passwords.
     """
 
 
 class NexHealthWarning(UserWarning):
-    """What the server or the library wants noticed although nothing was lost."""
+    """A notice of the server or the library; nothing was lost."""

@@ -424,7 +424,7 @@ class NexHealth(AccountScope):
 
         Nothing is added to ``params``: give ``subdomain`` and ``location_id`` where the path takes
         them. Lists become repeated ``name[]=`` parameters. ``safe=True`` allows repeating a POST or
-        PATCH after a lost reply; reads and DELETE are repeated anyway.
+        PATCH after a lost response; reads and DELETE are repeated anyway.
         """
         call = raw_call(method, path, params=params or {}, json=json, safe=safe)
         reading = await self._client.request(call, read_data)

@@ -1,4 +1,4 @@
-"""A switch that takes back-off out of test suites; `nexhealth_async.testing` offers it to users."""
+"""Switch that turns back-off off in test suites; public in `nexhealth_async.testing`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _LOG = logging.getLogger("nexhealth_async")
 
 
 class _TestMode:
-    """What the whole process goes by; off unless a test says otherwise."""
+    """State of the switch for the process; off by default."""
 
     on = False
 
 
 class TestModeToken:
-    """What `set_testing` returns: leaving it puts the switch back to what it was before."""
+    """Context manager returned by `set_testing`: restores the previous state on exit."""
 
-    __slots__ = ("_before",)
+    __slots__ = ("_previous",)
 
     def __init__(self, *, previous: bool) -> None:
-        self._before = previous
+        self._previous = previous
 
     def __enter__(self) -> None:
-        """Do nothing: the switch was set when this was made."""
+        """Do nothing: `set_testing` has set the switch."""
 
     def __exit__(
         self,
@@ -33,33 +33,38 @@ class TestModeToken:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Put the switch back."""
-        _TestMode.on = self._before
+        """Restore the previous state."""
+        _TestMode.on = self._previous
 
 
-def set_testing(enabled: bool, /) -> TestModeToken:  # noqa: FBT001 - as one writes it: set_testing(True)
-    """Take back-off out of every session of this process, or put it back.
+def set_testing(enabled: bool, /) -> TestModeToken:  # noqa: FBT001 - called as set_testing(True)
+    """Turn back-off off in every session of this process, or on again.
 
-    While it is on, nothing is waited for between attempts, neither the library's own back-off nor
-    what a server asks for by Retry-After. Everything else stays: how often is tried again, what is
-    never repeated, deadlines, the rate limits.
+    While testing is enabled, calls do not wait between attempts: neither for the library's back-off
+    nor for a server's Retry-After. Everything else stays: the number of attempts, the writes that
+    are never repeated, deadlines and rate limits.
 
-    The switch is for test suites. It counts for all threads and event loops of the process, since
-    an application under test has its own; nothing but this function sets it, and a warning is
-    logged when it goes on. ``with set_testing(True): ...`` puts it back at the end.
+    The switch is for test suites. It applies to all threads and event loops of the process, since
+    an application under test has its own. Enabling it logs a warning.
+
+    Args:
+        enabled: True to turn back-off off.
+
+    Returns:
+        A context manager that restores the previous state: ``with set_testing(True): ...``.
     """
-    switched = TestModeToken(previous=_TestMode.on)
+    token = TestModeToken(previous=_TestMode.on)
     if enabled and not _TestMode.on:
         _LOG.warning("back-off is off in this process: set_testing(True) is for test suites only")
     _TestMode.on = enabled
-    return switched
+    return token
 
 
 def is_testing() -> bool:
-    """Tell whether back-off is switched off."""
+    """Return whether back-off is turned off."""
     return _TestMode.on
 
 
 def backoff_delay(seconds: float) -> float:
-    """Return how long to wait where so many seconds are due: none while tests run."""
+    """Return the seconds to wait: the argument, or 0 while back-off is turned off."""
     return 0.0 if _TestMode.on else seconds

@@ -1,4 +1,4 @@
-"""Metering: how many requests a session may send, for accounts that pay for each."""
+"""Request budget of a session, for accounts that are billed per request."""
 
 from __future__ import annotations
 
@@ -22,73 +22,73 @@ _LIMITS = ("overall", "slow", "people", "other")
 
 @frozen(kw_only=True)
 class Usage:
-    """How far one limit of a budget is used."""
+    """Usage of one limit of a budget."""
 
     limit: str
-    """Which: ``"overall"``, ``"slow"``, ``"people"`` or ``"other"``."""
+    """Name of the limit: ``"overall"``, ``"slow"``, ``"people"`` or ``"other"``."""
     used: int
-    """Requests counted so far in this period."""
+    """Requests counted in this period."""
     of: int
-    """How many the budget allows."""
+    """Requests that the budget allows."""
     renews_after: float | None
-    """Seconds until the period ends; None where the budget is for the whole session."""
+    """Seconds until the period ends; None for a budget without periods."""
 
     @property
     def left(self) -> int:
-        """Requests that may still be sent."""
+        """Requests left in this period."""
         return self.of - self.used
 
 
 @frozen(kw_only=True)
 class Budget:
-    """How many requests a session and its copies may send; a value to pass as ``budget=``.
+    """Limits on the number of requests of a session and its copies, passed as ``budget=``.
 
-    Every request that leaves counts, as it does at the server: each page of a walk, pages fetched
-    ahead, each login, each repetition, whatever the answer is. One for which no connection came
-    about does not. What the contract with the vendor counts is not known here; compare
-    ``nex.stats.requests`` with the bill.
+    Every request that is sent counts: each page of a walk, prefetched pages, logins and retries,
+    whatever the response. A request without a connection does not count. The vendor may count
+    differently; compare ``nex.stats.requests`` with the invoice.
 
-    When nothing is left, calls raise `BudgetExceededError` before they send anything, and a failure
-    that would be tried again is raised as it is. A walk delivers what came and names where to go
-    on. A request takes its place when it begins to wait for its turn, and gives it back if it never
-    leaves. Each session counts for itself: give processes that share an account their parts.
+    When nothing is left, calls raise `BudgetExceededError` before they send anything, and an error
+    that would be retried is raised instead. A walk delivers what it has received and reports where
+    to resume. A request is counted when it starts to wait for the rate limit, and refunded if it
+    is not sent. Sessions count separately: divide the budget between processes that share an
+    account.
     """
 
     overall: int | None = None
-    """Every request, login included."""
+    """All requests, logins included."""
     slow: int | None = None
     """Appointment reads and slot searches, which count in ``people`` too."""
     people: int | None = None
     """Patients and appointments."""
     other: int | None = None
-    """Everything else, logins too."""
+    """Everything else, logins included."""
     seconds: float | None = None
-    """Length of a period, the first beginning with the first request; without it the budget is for
-    the life of the session. It is measured by the event loop's clock, not by the calendar."""
+    """Length of a period in seconds, from the first request; None for the life of the session.
+    Measured on the event loop's clock, not by the calendar."""
     warn_at: float = 0.8
-    """Part of a limit at which the warning comes, once in each period."""
+    """Fraction of a limit at which to warn, once per period."""
     on_warning: Callable[[Usage], object] | None = field(default=None, repr=False)
-    """Called in the event loop's thread when that part is reached; must be quick. An error of its
-    own breaks no call. Without it the warning is logged."""
+    """Called in the event loop's thread at that fraction; it must be quick, and its errors do not
+    affect calls. Without it the warning is logged."""
 
     def __attrs_post_init__(self) -> None:
         limits = [getattr(self, name) for name in _LIMITS]
         if all(limit is None for limit in limits):
-            raise InvalidArgumentError("a budget names at least one limit: Budget(overall=10_000)")
-        if not all(limit is None or _counts(limit) for limit in limits):
-            raise InvalidArgumentError("the limits of a budget are whole numbers, 1 or more")
+            raise InvalidArgumentError("a budget needs at least one limit: Budget(overall=10_000)")
+        if not all(limit is None or _is_positive_int(limit) for limit in limits):
+            raise InvalidArgumentError("the limits of a budget must be whole numbers, 1 or more")
         if self.seconds is not None and not self.seconds > 0:
-            raise InvalidArgumentError("the period of a budget is more than 0 seconds")
+            raise InvalidArgumentError("seconds of a budget must be more than 0")
         if not 0 < self.warn_at <= 1:
-            raise InvalidArgumentError("warn_at is a part of the budget, more than 0 and at most 1")
+            raise InvalidArgumentError("warn_at must be more than 0 and at most 1")
 
 
-def _counts(limit: object) -> bool:
+def _is_positive_int(limit: object) -> bool:
     return isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1
 
 
 class BudgetMeter:
-    """Counts against a budget. Times are any monotonic seconds, given by the caller."""
+    """Counts requests against a budget. Times are monotonic seconds, given by the caller."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -105,7 +105,7 @@ class BudgetMeter:
         self._ends: float | None = None
 
     def take(self, rate: RateClass, now: float) -> int:
-        """Count one request and return the period it counts in; raises `BudgetExceededError`."""
+        """Count one request and return its period; raises `BudgetExceededError`."""
         self.check(rate, now)
         if self._ends is None and self._budget.seconds is not None:
             self._ends = now + self._budget.seconds
@@ -116,25 +116,25 @@ class BudgetMeter:
         return self._period
 
     def check(self, rate: RateClass, now: float) -> None:
-        """Raise `BudgetExceededError` if nothing is left."""
+        """Raise `BudgetExceededError` if the budget is used up."""
         self._start_period(now)
         for name in self._counting[rate]:
             if self._used[name] >= self._limits[name]:
                 raise _exceeded_error(self._usage(name, now))
 
     def refund(self, rate: RateClass, period: int) -> None:
-        """Count one request less: it did not leave."""
+        """Uncount one request that was not sent, if its period has not ended."""
         if period == self._period:
             for name in self._counting[rate]:
                 self._used[name] -= 1
 
     def usage(self, now: float) -> tuple[Usage, ...]:
-        """Say how far each limit is used."""
+        """Return the usage of each limit."""
         self._start_period(now)
         return tuple(self._usage(name, now) for name in self._limits)
 
     def _start_period(self, now: float) -> None:
-        """Begin a new period if it is time."""
+        """Start a new period if the current one has ended."""
         seconds = self._budget.seconds
         if seconds is not None and self._ends is not None and now >= self._ends:
             self._ends += ((now - self._ends) // seconds + 1) * seconds
@@ -158,12 +158,12 @@ class BudgetMeter:
             return
         try:
             self._budget.on_warning(usage)
-        except Exception as error:  # noqa: BLE001 - no observer may break what it observes
+        except Exception as error:  # noqa: BLE001 - an observer's error must not fail the call
             _LOG.warning("on_warning of the budget raised %s", type(error).__name__)
 
 
 class Reservation:
-    """What one call pays out of a budget, attempt by attempt."""
+    """Budget reservation of one call, renewed for each attempt."""
 
     __slots__ = ("_meter", "_period", "_rate")
 
@@ -171,26 +171,26 @@ class Reservation:
         self._meter = meter
         self._rate = rate
         self._period: int | None = None
-        """Where the next attempt is paid for, once it is."""
+        """Period that the next attempt is charged to, None if it is not charged yet."""
 
     def charge(self, now: float) -> None:
-        """Pay for the next attempt, if that is not done; raises `BudgetExceededError`."""
+        """Charge the next attempt unless that is done; raises `BudgetExceededError`."""
         if self._period is None:
             self._period = self._meter.take(self._rate, now)
 
     def check(self, now: float) -> None:
-        """Raise `BudgetExceededError` if the next attempt could not be paid for."""
+        """Raise `BudgetExceededError` if the next attempt would exceed the budget."""
         if self._period is None:
             self._meter.check(self._rate, now)
 
     def refund(self) -> None:
-        """Get back what was paid: the attempt did not leave."""
+        """Refund the charge of an attempt that was not sent."""
         if self._period is not None:
             self._meter.refund(self._rate, self._period)
             self._period = None
 
     def commit(self) -> None:
-        """Note that the attempt left."""
+        """Keep the charge: the attempt was sent."""
         self._period = None
 
 
@@ -198,7 +198,7 @@ def _exceeded_error(usage: Usage) -> BudgetExceededError:
     requests = f"{usage.of:,} request{'' if usage.of == 1 else 's'}"
     when = "" if usage.renews_after is None else f"; it renews in {usage.renews_after:.0f} seconds"
     return BudgetExceededError(
-        f"the budget of {requests} ({usage.limit}) is used up, nothing was sent{when}",
+        f"the budget of {requests} ({usage.limit}) is used up, so nothing was sent{when}",
         limit=usage.limit,
         renews_after=usage.renews_after,
     )

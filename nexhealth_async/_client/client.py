@@ -1,4 +1,4 @@
-"""The client behind a session, its copies and scopes: calls, pages, and the version they speak.
+"""Client behind sessions and scopes: calls, pages, logins and the choice of the API version.
 
 A client is a pair of options and shared state. Copies differ in their options only.
 """
@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 
 from nexhealth_async._client.call import CallRunner
 from nexhealth_async._client.files import Download
-from nexhealth_async._client.token_manager import key_refused
+from nexhealth_async._client.token_manager import invalid_key_error
 from nexhealth_async._protocol.api_versions import AUTO, V2, V3
 from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async._protocol.envelopes import (
@@ -68,7 +68,7 @@ _WALK_OPTIONS = frozenset(
 
 
 class OptionChanges(TypedDict, total=False):
-    """Options in which a copy of a client differs; they are checked already."""
+    """Validated options of a copy of a client."""
 
     version: str
     subdomain: str | None
@@ -77,7 +77,7 @@ class OptionChanges(TypedDict, total=False):
 
 @define(eq=False)
 class Client:
-    """What resources, workflows and bulk copies send their calls with."""
+    """Sends the calls of resources, workflows and bulk copies."""
 
     options: Options
     state: ClientState = field(repr=False)
@@ -88,7 +88,7 @@ class Client:
 
     @property
     def stats(self) -> Stats:
-        """What the session and its copies have done so far."""
+        """Counters of the session and its copies."""
         return self.state.stats
 
     # Calls
@@ -96,7 +96,7 @@ class Client:
     def walk(
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> Walk[T]:
-        """Start a walk of a listing."""
+        """Create the walk of a list."""
         options = {
             name: value
             for name, value in arguments.items()
@@ -111,13 +111,12 @@ class Client:
         )
         return Walk(check_config(settings))
 
-    # `call` and its sisters await the runner themselves: another coroutine between a method and
-    # the request would only repeat what they do.
+    # `call`, `call_with_status` and `get_raw` repeat each other to save a coroutine per call.
 
     async def call(
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> T:
-        """Perform a single operation and decode the record it answers with."""
+        """Send one operation and decode the record in the response."""
         call = self._plan(endpoint, arguments, ids)
         if endpoint.model not in self.state.ready:
             await self._prepare_decoder(endpoint.model)
@@ -127,18 +126,18 @@ class Client:
     async def call_with_status(
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> tuple[T, int]:
-        """As `call`, with the HTTP status: 200 and 201 tell what was found from what was made."""
+        """Like `call`, with the HTTP status: 201 for a created record, 200 for an existing one."""
         call = self._plan(endpoint, arguments, ids)
         if endpoint.model not in self.state.ready:
             await self._prepare_decoder(endpoint.model)
         runner = self._runner(call)
-        reading = await runner.run(read_record)
-        return self._decode(endpoint, runner, reading), reading.status
+        parsed = await runner.run(read_record)
+        return self._decode(endpoint, runner, parsed), parsed.status
 
     async def get_raw(
         self, endpoint: Endpoint[T], arguments: Mapping[str, object], *ids: int | str
     ) -> tuple[Raw, LazyDecoder[T]]:
-        """Read one record as JSON; return it with what decodes it. Pulls use this."""
+        """Get one record as JSON with its decoder, for pulls."""
         call = self._plan(endpoint, arguments, ids)
         if endpoint.model not in self.state.ready:
             await self._prepare_decoder(endpoint.model)
@@ -148,17 +147,18 @@ class Client:
     async def execute(
         self, endpoint: Endpoint[None], arguments: Mapping[str, object], *ids: int | str
     ) -> None:
-        """Perform an operation that answers with nothing of use."""
+        """Send an operation whose response holds no record."""
         await self._runner(self._plan(endpoint, arguments, ids)).run(read_empty)
 
     async def request(self, call: PlannedCall, read: Callable[[Response, OperationSpec], T]) -> T:
-        """Perform a call that is spelled alike in all versions, and read the reply as it is."""
+        """Send a call that is the same in all API versions."""
         return await self._runner(self._check_in_some_version(call)).run(read)
 
     def download(self, url: str | None) -> Download:
-        """Return a file of the API's own host, to be entered with ``async with``.
+        """Return the download of a file on the API's host, for ``async with``.
 
-        ``url`` is what a record names, such as ``"/documents/18/download"``.
+        Args:
+            url: The address in a record, such as ``"/documents/18/download"``.
         """
         call = download_call(url, base_url=self.state.base_url, subdomain=self.options.subdomain)
 
@@ -169,7 +169,7 @@ class Client:
         return Download(begin, call.operation)
 
     def track_write(self, *identity: object, subdomain: object = None) -> PendingWrite:
-        """Return the write of this identity, which must not happen twice in a practice."""
+        """Return the pending write with this identity, unique in a practice."""
         options = self.options
         return self.state.pending_writes.get(
             subdomain or options.subdomain, *identity, late_commit=options.retry.late_commit_window
@@ -182,9 +182,9 @@ class Client:
     def _decoder(self, endpoint: Endpoint[T]) -> LazyDecoder[T]:
         return LazyDecoder(self.state.codec, str(endpoint.model))
 
-    def _decode(self, endpoint: Endpoint[T], runner: CallRunner, reading: ParsedRecord) -> T:
+    def _decode(self, endpoint: Endpoint[T], runner: CallRunner, parsed: ParsedRecord) -> T:
         try:
-            value, _ = self._decoder(endpoint)(_record_of(runner, reading))
+            value, _ = self._decoder(endpoint)(_record_of(runner, parsed))
         except UndecodableRecordError as error:
             call = runner.call
             error.operation = call.operation
@@ -192,13 +192,13 @@ class Client:
                 raise
             raise OutcomeUnknownError(
                 f"the write was accepted, but its record cannot be read ({error.message}).",
-                lookup=call.row.lookup_hint,
+                lookup=call.spec.lookup_hint,
                 operation=call.operation,
             ) from None
         return value
 
     async def _prepare_decoder(self, model: str | None) -> None:
-        """Build a model's decoder in a thread, once: here it would stall the loop for 20 ms."""
+        """Build a model's decoder in a thread, once; it would block the event loop for 20 ms."""
         state = self.state
         if model is not None and model not in state.ready:
             state.check_usable()
@@ -206,11 +206,11 @@ class Client:
             state.ready.add(model)
 
     async def prepare_decoders(self, models: Iterable[str]) -> None:
-        """Build decoders ahead of the first call that needs them."""
+        """Build decoders before the first call that needs them."""
         for model in models:
             await self._prepare_decoder(model)
 
-    # Pages; see `nexhealth_async.pagination.prefetching.PageSource`
+    # Pages (`nexhealth_async.pagination.prefetching.PageSource`)
 
     async def fetch_page(
         self,
@@ -220,7 +220,7 @@ class Client:
         background: bool,
         slots: AbstractAsyncContextManager[object],
     ) -> ParsedList:
-        """Fetch one page; in the background, waiting for the rate limit has no deadline."""
+        """Fetch one page; a prefetched one waits for the rate limit without a deadline."""
         async with slots:
             if call.endpoint.model not in self.state.ready:
                 await self._prepare_decoder(call.endpoint.model)
@@ -229,11 +229,11 @@ class Client:
             return await runner.run(read_list)
 
     def check_usable(self) -> None:
-        """Raise `SessionStateError` unless pages can be fetched here and now."""
+        """Raise `SessionStateError` unless pages can be fetched in this event loop."""
         self.state.check_usable()
 
     def start_task(self, work: Coroutine[object, object, ParsedList]) -> asyncio.Task[ParsedList]:
-        """Run a page's request as a task that ends with the session at the latest."""
+        """Run a page's request as a task that ends at the latest with the session."""
         state = self.state
         try:
             state.check_usable()
@@ -245,14 +245,14 @@ class Client:
         task.add_done_callback(state.retire)
         return task
 
-    # Which version a call is made in
+    # API versions
 
     def _plan(
         self, endpoint: Endpoint[object], arguments: Mapping[str, object], ids: Sequence[int | str]
     ) -> PlannedCall:
-        """Spell out a call; under ``"auto"`` for the version that is most likely spoken.
+        """Plan a call; under ``"auto"`` for the most likely API version.
 
-        While that is not known for sure, what only one version would refuse is not refused yet.
+        Until the version is final, arguments that only one version lacks raise no error yet.
         """
         options = self.options
 
@@ -282,18 +282,18 @@ class Client:
             raise
 
     def _check_in_some_version(self, call: PlannedCall) -> PlannedCall:
-        """Return a call that is spelled alike in all versions."""
+        """Return a call that is the same in all versions, planned for the session's."""
         version = self.options.version
         if version != AUTO:
             return evolve(call, version=version)
 
-        def replan(spoken: str) -> PlannedCall:
-            return evolve(call, version=spoken)
+        def replan(version: str) -> PlannedCall:
+            return evolve(call, version=version)
 
         return evolve(call, plan_for_version=replan)
 
     async def resolve_call(self, call: PlannedCall, deadline: float | None = None) -> PlannedCall:
-        """Return the call in the version that is spoken, which is found out first."""
+        """Return the call in the session's API version, which is determined first."""
         if call.plan_for_version is None:
             return call
         if deadline is None:
@@ -308,7 +308,7 @@ class Client:
             except (NexHealthError, TypeError):
                 if state.is_final:
                     raise
-            # It would be refused in this version, so it must be sure which one is spoken.
+            # This version lacks the call: make sure that it is the session's.
             await self._probe(deadline)
             return call.plan_for_version(state.current or version)
         except NexHealthError as error:
@@ -316,7 +316,7 @@ class Client:
             raise error.with_traceback(None) from None
 
     def replan_after_refusal(self, call: PlannedCall) -> PlannedCall | None:
-        """Return the call in another version after its own was refused, if there is one to try."""
+        """Return the call in another version after the account refused its own, if there is one."""
         state = self.state.version
         if (
             call.plan_for_version is None
@@ -327,7 +327,7 @@ class Client:
         return call.plan_for_version(state.current)
 
     async def resolve_version(self) -> str:
-        """Return the version that is spoken, and find it out for sure if need be; pulls use it."""
+        """Return the session's API version, probing for it if it is not final; for pulls."""
         pinned = self.options.version
         if pinned != AUTO:
             return pinned
@@ -339,34 +339,34 @@ class Client:
         return self.state.version.current or version
 
     async def _resolved_version(self, deadline: float | None) -> str:
-        """Return the version that the login decided."""
+        """Return the version that the login determined."""
         state = self.state
         if state.version.current is None:
             state.check_usable()
             now = asyncio.get_running_loop().time()
             await state.token_manager.get(deadline)
             state.stats.waited_login += asyncio.get_running_loop().time() - now
-        if state.version.current is None:  # the token came from one that did not know it
-            await self._probe(deadline, again=False)
+        if state.version.current is None:  # the token was shared without a version
+            await self._probe(deadline, confirm=False)
         return state.version.current or V2
 
-    async def _probe(self, deadline: float | None, *, again: bool = True) -> None:
-        """Find out by the smallest read whether v2 is spoken; one call does so for all.
+    async def _probe(self, deadline: float | None, *, confirm: bool = True) -> None:
+        """Determine with a minimal read whether the account accepts v2; one call does so for all.
 
-        With ``again`` also where v2 is spoken already, but no call in it has succeeded yet.
+        With ``confirm`` also where v2 was chosen, but no call in it has succeeded yet.
         """
         endpoint = self.state.list_of_practices
-        state, row = self.state.version, endpoint.v2
+        state, spec = self.state.version, endpoint.v2
         try:
             async with asyncio.timeout_at(deadline), self.state.version_probe:
-                if state.is_final or state.current == V3 or row is None:
+                if state.is_final or state.current == V3 or spec is None:
                     return
-                if state.current is not None and not again:
-                    return  # another call has found out meanwhile
+                if state.current is not None and not confirm:
+                    return  # determined by another call meanwhile
                 self.state.check_usable()
                 runner = CallRunner(
                     self,
-                    PlannedCall(endpoint=endpoint, row=row, path=row.path, query=()),
+                    PlannedCall(endpoint=endpoint, spec=spec, path=spec.path, query=()),
                     pairs=(("per_page", "1"),),
                     deadline=deadline,
                     keeps_version=True,
@@ -377,25 +377,25 @@ class Client:
                     if not state.fall_back(V2):
                         raise
                 except (PermissionDeniedError, NotFoundError):
-                    state.adopt(V2)  # the key may not list practices; its version is not refused
+                    state.adopt(V2)  # the key may not list practices, but v2 is accepted
                 else:
                     state.adopt(V2)
                     state.confirm(V2)
         except TimeoutError:
             raise APITimeoutError(
-                "the call's timeout passed before the API version was known"
+                "the call's timeout passed before the API version was determined"
             ) from None
 
     # Logins
 
     async def log_in(self) -> float:
-        """Log in unless there is a token; return how many seconds a token lives."""
+        """Log in unless there is a token; return the token's lifetime in seconds."""
         self.state.check_usable()
         token = await self.state.token_manager.get(None)
         return token.lifetime
 
     async def request_token(self, key: SecretValue) -> str:
-        """Send a login; under ``"auto"`` in v3 too, if the account refuses v2."""
+        """Log in; under ``"auto"`` in v3 if the account refuses v2."""
         state, version = self.state.version, self.options.version
         if version != AUTO:
             return await self._send_login(key, version)
@@ -408,7 +408,9 @@ class Client:
             try:
                 token = await self._send_login(key, V3)
             except VersionNotEnabledError as error:
-                error.advice = "the account takes neither v2 nor v3; ask NexHealth which it may use"
+                error.advice = (
+                    "the account accepts neither v2 nor v3; ask NexHealth which one it may use"
+                )
                 raise
             state.fall_back(version)
         else:
@@ -416,24 +418,26 @@ class Client:
         return token
 
     async def _send_login(self, key: SecretValue, version: str) -> str:
-        """Send the login, outside of all that needs a token."""
+        """Send the login request, which needs no token."""
         self.state.check_usable()
         runner = CallRunner(
             evolve(self, options=evolve(self.options, timeout=_LOGIN_SECONDS, on_ignored="warn")),
-            PlannedCall(endpoint=_LOGIN, row=LOGIN, path=LOGIN.path, query=(), version=version),
+            PlannedCall(endpoint=_LOGIN, spec=LOGIN, path=LOGIN.path, query=(), version=version),
             api_key=HiddenText(key.value),
             keeps_version=True,
         )
         try:
             return await runner.run(read_token)
         except AuthenticationError as error:
-            raise key_refused(error) from None
+            raise invalid_key_error(error) from None
 
 
-def _record_of(runner: CallRunner, reading: ParsedRecord) -> Raw:
-    if reading.record is None:
-        raise UnexpectedStructureError("the reply holds no record", operation=runner.call.operation)
-    return reading.record
+def _record_of(runner: CallRunner, parsed: ParsedRecord) -> Raw:
+    if parsed.record is None:
+        raise UnexpectedStructureError(
+            "the response holds no record", operation=runner.call.operation
+        )
+    return parsed.record
 
 
 def _deadline(seconds: float | None) -> float | None:

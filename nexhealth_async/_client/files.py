@@ -1,4 +1,4 @@
-"""Files as they come and go: documents downloaded piece by piece, and read before an upload."""
+"""Downloads in chunks, and reading of files before an upload."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = ["Download", "with_content"]
 
 
 class Download:
-    """A file of the API: ``async with ...download(document) as file: async for chunk in file``.
+    """Download of a file: ``async with ...download(document) as file: async for chunk in file``.
 
-    Asked for when it is entered; the call's ``timeout`` counts until the answer begins, and then
-    for each wait for more. A body that ends too early is `ConnectionLostError`, never a short file.
-    Leaving the block early closes the connection. It can be entered once.
+    Entering the block sends the request. The call's ``timeout`` applies until the response begins,
+    and then to each chunk. A body that ends early raises `ConnectionLostError`. Leaving the block
+    closes the connection. A download can be entered once.
     """
 
     __slots__ = ("_begin", "_loop", "_operation", "_stream")
@@ -48,37 +48,43 @@ class Download:
 
     @property
     def content_type(self) -> str:
-        """What the server says the file is, such as ``application/pdf``."""
+        """Media type that the server states, such as ``application/pdf``."""
         return self._check_entered().media_type
 
     @property
     def size(self) -> int | None:
-        """Its length in bytes; None where the server does not say."""
+        """Size in bytes; None if the server does not state it."""
         return self._check_entered().size
 
     @strip_traceback
     async def read(self, *, max_bytes: int = 256 * 2**20) -> bytes:
-        """Read the rest of the file, at most ``max_bytes`` bytes.
+        """Read the rest of the file.
 
-        A small compressed file can hold a very large one; iterate to take any size in pieces.
+        Args:
+            max_bytes: Size limit of the decompressed file; a small compressed file can be very
+                large. Iterate over the download to read any size in chunks.
+
+        Raises:
+            UnexpectedStructureError: The file is larger.
         """
-        content = io.BytesIO()  # which shows nothing in a traceback with local variables
+        content = io.BytesIO()  # its repr shows no content in tracebacks with local variables
         while content.tell() <= max_bytes:
             try:
                 content.write(await anext(self))
             except StopAsyncIteration:
                 return content.getvalue()
         raise UnexpectedStructureError(
-            "the file is larger than max_bytes allows; read it in pieces instead",
+            "the file is larger than max_bytes; iterate over the download instead",
             operation=self._operation,
         )
 
     @strip_traceback
     async def __aenter__(self) -> Self:
-        """Ask for the file; raises what any call raises."""
+        """Request the file; raises like any call."""
         if self._begin is None:
             raise UsageError(
-                "a download can be entered once; ask for it again", operation=self._operation
+                "a download can be entered once; call download() again",
+                operation=self._operation,
             )
         begin, self._begin = self._begin, None
         self._stream = await begin()
@@ -91,7 +97,7 @@ class Download:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._stream is not None:
             self._stream.close()
 
@@ -100,7 +106,7 @@ class Download:
 
     @strip_traceback
     async def __anext__(self) -> bytes:
-        """Return the next piece; cancelling this loses nothing."""
+        """Return the next chunk; cancelling this loses no data."""
         stream = self._check_entered()
         self._check_loop()
         try:
@@ -115,22 +121,23 @@ class Download:
     def _check_entered(self) -> Stream:
         if self._stream is None:
             raise UsageError(
-                "enter a download first: async with ... as file", operation=self._operation
+                "the download was not entered; use async with ... as file",
+                operation=self._operation,
             )
         return self._stream
 
     def _check_loop(self) -> None:
         if asyncio.get_running_loop() is not self._loop:
             raise SessionStateError(
-                "this download was entered in another event loop; read it where it was entered",
+                "the download was entered in another event loop; read it in that loop",
                 operation=self._operation,
             )
 
 
 async def with_content(fields: Mapping[str, object]) -> dict[str, object]:
-    """Read a path or an open file given as ``file``, in a thread; its own name is the default.
+    """Replace a path or open file under ``file`` by its content, read in a thread.
 
-    Bytes stay as they are. For operations whose row is ``multipart``.
+    The file's name is the default of ``filename``; bytes stay as they are. For multipart uploads.
     """
     file = fields.get("file")
     if isinstance(file, os.PathLike):
@@ -146,8 +153,8 @@ async def with_content(fields: Mapping[str, object]) -> dict[str, object]:
     try:
         content = await asyncio.to_thread(read)
     except (OSError, ValueError) as error:
-        # Its own text names the path, which may name a patient.
+        # The error's text holds the path, which may name a patient.
         number = error.errno if isinstance(error, OSError) else None
-        why = os.strerror(number).lower() if number else "it cannot be read"
-        raise InvalidArgumentError(f"the file to upload cannot be read: {why}") from None
+        reason = f": {os.strerror(number).lower()}" if number else ""
+        raise InvalidArgumentError(f"the file to upload cannot be read{reason}") from None
     return {"filename": name, **fields, "file": content}

@@ -1,4 +1,4 @@
-"""Hooks: what an application is told before and after each attempt of a call."""
+"""Hooks called before and after each attempt of a call."""
 
 from __future__ import annotations
 
@@ -21,96 +21,94 @@ __all__ = ["Attempt", "AttemptOutcome", "Hook", "HookRecorder", "Hooks", "WaitCa
 T = TypeVar("T")
 
 WaitCause: TypeAlias = Literal["login", "rate", "retry"]
-"""Why a request waits: for a token, for a place within the rate limits, or to be repeated."""
+"""Cause of a wait: for a token, for the rate limit, or before a retry."""
 
 _LOG = logging.getLogger("nexhealth_async")
 
 
 @frozen(kw_only=True, eq=False)
 class Attempt:
-    """One sending of a request, as hooks see it before it leaves.
+    """One attempt to send a request, as passed to hooks.
 
-    It holds no identifier of a record, no query, no header and no body. Each attempt is one object,
-    the same in `Hook.before` and in `AttemptOutcome.attempt`, and equal to no other, so that it may
-    be the key of a dictionary.
+    It holds no record ids, query, headers or body. `Hook.before` and `AttemptOutcome.attempt`
+    receive the same object. Attempts compare by identity, so they can be dictionary keys.
     """
 
     operation: str
-    """Verb and path template: ``"GET /patients/{id}"``."""
+    """Method and path template: ``"GET /patients/{id}"``."""
     method: str
     """The HTTP method."""
     path: str
     """The path template, identifiers in braces."""
     resource: str
-    """The noun, ``"patients"``; ``"authenticates"`` for logins, ``"request"`` for a free call."""
+    """Name of the resource, ``"patients"``; ``"authenticates"`` for logins, ``"request"`` for
+    ``nex.request()``."""
     rate_class: str
-    """The limit that counts it: ``"slow"``, ``"people"`` or ``"other"``."""
+    """Rate class that counts it: ``"slow"``, ``"people"`` or ``"other"``."""
     version: str
-    """The version of the API it is made for: ``"v2"``, ``"v3.0.0"``."""
+    """API version of the request: ``"v2"``, ``"v3.0.0"``."""
     base_url: str
     """Address of the API, without a trailing slash."""
     subdomain: str | None = field(default=None, repr=False)
-    """The practice that the request names. It may be the name of a customer of yours, or of a
-    dentist: no ``repr`` shows it, and what you make of it is your decision."""
+    """The practice in the request. It may name a customer or a dentist, so ``repr`` hides it."""
     number: int = 1
-    """Which sending of the same request it is, from 1; one sent again after a 401 counts too."""
+    """Number of the attempt, from 1; one repeated after a 401 counts too."""
     is_login: bool = False
-    """True for the request that gets a token."""
+    """True for the request of a token."""
     waited_login: float = 0.0
-    """Seconds that it waited for a token since the attempt before, or since the call began."""
+    """Seconds waited for a token since the previous attempt, or since the call began."""
     waited_rate: float = 0.0
-    """Seconds that it waited for a place within the rate limits, those after a 429 included."""
+    """Seconds waited for the rate limit, pauses after a 429 included."""
     waited_retry: float = 0.0
-    """Seconds of back-off before it."""
+    """Seconds of back-off before the attempt."""
     waited_for: tuple[WaitCause, ...] = ()
-    """What it had to wait for, however short the wait: seconds may be 0.0 on a coarse clock."""
+    """Causes of all waits, also of those that last 0.0 seconds on a coarse clock."""
 
 
 @frozen(kw_only=True, eq=False)
 class AttemptOutcome:
-    """What came of an attempt. It holds nothing of what was sent or answered."""
+    """Result of an attempt. It holds no content of the request or the response."""
 
     attempt: Attempt
     seconds: float
-    """From leaving until the body was read, or until it was given up; no wait is part of it."""
+    """Seconds from sending until the body was read or the attempt abandoned, without waits."""
     status: int | None = None
-    """The HTTP status; None if no reply came."""
+    """The HTTP status; None without a response."""
     error: str | None = None
-    """Name of the error's class, ``"RateLimitError"``; None if all is well. It need not reach the
-    caller: the call may be tried again. ``"CancelledError"`` if the caller gave up."""
+    """Name of the error's class, ``"RateLimitError"``; None on success. The caller does not see it
+    if the call is retried. ``"CancelledError"`` if the caller cancelled."""
     bytes_received: int | None = None
-    """Bytes of the body, unpacked; None without a reply, and for a file, which comes later."""
+    """Size of the decompressed body; None without a response, and for a download."""
     records: int | None = None
-    """How many records a list's page held; None where no list was read."""
+    """Number of records in a page of a list; None for other operations."""
 
 
 class Hook:
-    """Base of what is told of every attempt; override one method or both.
+    """Base class of hooks; override one method or both.
 
-    Give objects of it to the session: ``NexHealth(..., hooks=[MyHook()])``. They serve its copies
-    too. Each `before` is followed by exactly one `after`, whatever happens in between, logins and
-    cancelled calls included. Several hooks are asked in the order given, and in the reverse one
-    after the attempt. A call that sends nothing (it was refused, or its deadline passed in a queue)
-    is not told.
+    Pass instances to the session: ``NexHealth(..., hooks=[MyHook()])``. They serve its copies too.
+    Each `before` is followed by exactly one `after`, also for logins and cancelled calls. Hooks
+    run in the order of the list before an attempt, and in reverse order after it. A call that
+    sends nothing (an invalid argument, or a deadline that passed in a queue) calls no hook.
 
-    Both methods run in the event loop's thread, in the task that makes the request: what they take,
-    the event loop waits for. So they must be plain methods, quick, and hold no lock that another
-    thread keeps for long. Context variables are those of the caller; a prefetched page and a login
-    run in tasks of their own, which have the variables of whoever started them, at that time.
+    Both methods run in the event loop's thread, in the task that sends the request, and block the
+    event loop. They must be plain methods, quick, and must not wait for locks of other threads.
+    Context variables are the caller's; prefetched pages and logins run in their own tasks, with
+    the context of the call that started them.
 
-    An error that a hook raises is logged once for each hook, by its class and without its text, and
-    changes nothing of the call.
+    A hook's error does not affect the call. It is logged once per hook, by class and without its
+    text.
     """
 
     def before(self, attempt: Attempt, /) -> None:
-        """Be told of a request that leaves now."""
+        """Handle an attempt that is about to be sent."""
 
     def after(self, outcome: AttemptOutcome, /) -> None:
-        """Be told what came of it."""
+        """Handle the result of an attempt."""
 
 
 class Hooks:
-    """A session's hooks, asked so that none of them can break a call."""
+    """The hooks of a session, called so that their errors cannot fail a call."""
 
     __slots__ = ("_hooks", "_reported", "_reversed")
 
@@ -125,30 +123,30 @@ class Hooks:
         return bool(self._hooks)
 
     def before(self, attempt: Attempt) -> None:
-        """Tell all of an attempt that begins."""
+        """Call all hooks before an attempt."""
         for hook in self._hooks:
             self._notify(hook, hook.before, attempt)
 
     def after(self, outcome: AttemptOutcome) -> None:
-        """Tell all of an attempt that ended."""
+        """Call all hooks after an attempt, in reverse order."""
         for hook in self._reversed:
             self._notify(hook, hook.after, outcome)
 
     def _notify(self, hook: Hook, method: Callable[[T], None], event: T) -> None:
         try:
             method(event)
-        except Exception as error:  # noqa: BLE001 - no observer may break what it observes
+        except Exception as error:  # noqa: BLE001 - an observer's error must not fail the call
             if id(hook) not in self._reported:
                 self._reported.add(id(hook))
                 _LOG.warning(
-                    "the hook %s raised %s; calls go on, and its later errors are not logged",
+                    "the hook %s raised %s; calls are not affected, its later errors not logged",
                     type(hook).__name__,
                     type(error).__name__,
                 )
 
 
 class HookRecorder:
-    """One call under the eyes of a session's hooks: gathers what they are told."""
+    """Collects the data of one call's attempts and calls the hooks."""
 
     __slots__ = ("_attempt", "_bytes", "_hooks", "_records", "_seconds", "_status", "_waits")
 
@@ -156,9 +154,9 @@ class HookRecorder:
         self._hooks = hooks
         self._attempt = attempt
         self._waits: dict[WaitCause, float] = {}
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._seconds = 0.0
         self._status: int | None = None
         self._bytes: int | None = None
@@ -168,13 +166,13 @@ class HookRecorder:
     def of(
         cls, call: PlannedCall, hooks: Hooks, *, version: str, base_url: str, is_login: bool
     ) -> HookRecorder:
-        """Watch a call, of which only what the table says is looked at, and its practice."""
+        """Create the recorder of a call, from its specification and its practice only."""
         attempt = Attempt(
             operation=call.operation,
-            method=call.row.method,
-            path=call.row.path,
+            method=call.spec.method,
+            path=call.spec.path,
             resource=call.endpoint.resource,
-            rate_class=call.row.rate.value,
+            rate_class=call.spec.rate.value,
             version=version,
             base_url=base_url,
             subdomain=dict(call.query).get("subdomain"),
@@ -189,7 +187,7 @@ class HookRecorder:
         rate: float | None = None,
         retry: float | None = None,
     ) -> None:
-        """Note seconds that the next attempt waited; None where it did not have to."""
+        """Record seconds that the next attempt waited; None where it did not wait."""
         waits: tuple[tuple[WaitCause, float | None], ...] = (
             ("login", login),
             ("rate", rate),
@@ -200,9 +198,9 @@ class HookRecorder:
                 self._waits[cause] = self._waits.get(cause, 0.0) + seconds
 
     def sending(self, number: int) -> None:
-        """Tell that an attempt begins."""
+        """Call the hooks before an attempt."""
         waits, self._waits = self._waits, {}
-        self._forget()
+        self._reset()
         self._attempt = evolve(
             self._attempt,
             number=number,
@@ -214,20 +212,20 @@ class HookRecorder:
         self._hooks.before(self._attempt)
 
     def finished(self, seconds: float) -> None:
-        """Note how long sending and receiving took."""
+        """Record the duration of sending and receiving."""
         self._seconds = seconds
 
-    def answered(self, reply: Response) -> None:
-        """Note that a reply came."""
-        self._status = reply.status
-        self._bytes = len(reply.body) if reply.stream is None else None
+    def answered(self, response: Response) -> None:
+        """Record a response."""
+        self._status = response.status
+        self._bytes = len(response.body) if response.stream is None else None
 
     def delivered(self, records: int) -> None:
-        """Note that the reply was a page of a list."""
+        """Record the number of records in a page of a list."""
         self._records = records
 
     def failed(self, error: str | None) -> None:
-        """Tell that the attempt is over, for good or with an error of this class."""
+        """Call the hooks after an attempt; ``error`` is None on success."""
         self._hooks.after(
             AttemptOutcome(
                 attempt=self._attempt,
@@ -241,14 +239,13 @@ class HookRecorder:
 
 
 def make_hooks(hooks: Iterable[Hook]) -> Hooks | None:
-    """Return the hooks of a session, None if there are none: then nothing is spent on them."""
-    given = Hooks(hooks)
-    return given or None
+    """Return the hooks of a session, None if there are none."""
+    return Hooks(hooks) or None
 
 
 def _check(hook: object) -> None:
     if not isinstance(hook, Hook):
-        raise InvalidArgumentError("hooks must be objects of classes that derive from Hook")
+        raise InvalidArgumentError("hooks must be instances of subclasses of Hook")
     if iscoroutinefunction(hook.before) or iscoroutinefunction(hook.after):
         raise InvalidArgumentError(
             f"the methods of the hook {type(hook).__name__} must not be async"

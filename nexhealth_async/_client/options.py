@@ -1,4 +1,4 @@
-"""What sessions and their copies may be told, and the refusal of what cannot work."""
+"""Options of sessions and their copies, and their validation."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ __all__ = [
 VERSION_VARIABLE = "NEXHEALTH_API_VERSION"
 
 OnIgnored: TypeAlias = Literal["raise", "warn"]
-"""What a filter that the server ignored leads to."""
+"""Reaction to filters that the server ignored: raise an error or warn."""
 
 
 @frozen(kw_only=True)
 class Options:
-    """What copies of a session may differ in."""
+    """Options in which copies of a session may differ."""
 
     version: str
     """A literal version, or ``"auto"``."""
@@ -42,20 +42,20 @@ class Options:
     location_id: int | None
     timeout: float | None
     timeout_chosen: bool
-    """False while nobody chose one: prefetched pages then wait for the rate limit without end."""
+    """False for the default timeout; prefetched pages then wait for the rate limit without one."""
     retry: RetryPolicy
     on_ignored: OnIgnored
 
 
 @frozen
 class SecretValue:
-    """A text that no ``repr`` shows, and so no traceback printed with local variables."""
+    """A text that ``repr`` hides, also in tracebacks with local variables."""
 
     value: str = field(repr=False)
 
 
 def resolve_version(version: str | None, variable: str | None = None) -> str:
-    """Return a literal version or ``"auto"``: what was given, else the variable's value."""
+    """Return a literal version or ``"auto"``, from the argument or else from the variable."""
     if version is None and variable and variable.strip():
         try:
             return resolve_version(variable.strip())
@@ -72,15 +72,13 @@ def resolve_version(version: str | None, variable: str | None = None) -> str:
 
 
 def validate_key(api_key: SecretValue | None) -> SecretValue:
-    """Return the key, or refuse what cannot be one, without showing it."""
+    """Return the stripped key; raise if it cannot be one, without showing it."""
     if api_key is None or not api_key.value.strip():
-        raise InvalidArgumentError(
-            "there is no API key; pass one, or set NEXHEALTH_API_KEY in the environment"
-        )
+        raise InvalidArgumentError("the API key is missing; pass one or set NEXHEALTH_API_KEY")
     if not _may_be_key(api_key.value.strip()):
         raise InvalidArgumentError(
-            "the API key has characters no key has (blanks, line breaks, a Bearer prefix?); "
-            "pass it bare, as the developer portal shows it"
+            "the API key has invalid characters (spaces, line breaks, a Bearer prefix?); "
+            "pass it exactly as the developer portal shows it"
         )
     return SecretValue(api_key.value.strip())
 
@@ -90,19 +88,19 @@ def _may_be_key(text: str) -> bool:
 
 
 def validate_options(options: Options) -> Options:
-    """Return the options, or refuse what cannot work."""
+    """Return the options; raise if one of them is invalid."""
     if options.subdomain is not None:
         check_subdomain(options.subdomain)
     location = cast("object", options.location_id)
     if location is not None and (isinstance(location, bool) or not isinstance(location, int)):
-        how = "; int(...) makes one" if isinstance(location, str) else ""
+        advice = "; convert it with int()" if isinstance(location, str) else ""
         raise InvalidArgumentError(
-            f"location_id must be a whole number, not {type(location).__name__}{how}"
+            f"location_id must be a whole number, not {type(location).__name__}{advice}"
         )
     seconds = cast("object", options.timeout)
     if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
         raise InvalidArgumentError(
-            "timeout must be a number of seconds, more than 0, or None to wait for ever"
+            "timeout must be a number of seconds, more than 0, or None for no limit"
         )
     if options.on_ignored not in ("raise", "warn"):
         raise InvalidArgumentError('on_ignored must be "raise" or "warn"')
@@ -110,7 +108,7 @@ def validate_options(options: Options) -> Options:
 
 
 def build_user_agent(application: str | None) -> str:
-    """Return the User-Agent: the application's name before the library's own."""
+    """Return the User-Agent: the application's name, then the library's."""
     own = f"nexhealth_async/{__version__} (Python {platform.python_version()})"
     if application is None:
         return own

@@ -1,6 +1,6 @@
-"""The rate gates: who waits for which limit, in which order, woken by one timer.
+"""Rate limiter: queues of waiting requests per rate class, served by one timer.
 
-The arithmetic is `nexhealth_async._protocol.rate_limits`; here are only the waiters.
+The arithmetic is in `nexhealth_async._protocol.rate_limits`.
 """
 
 from __future__ import annotations
@@ -25,37 +25,42 @@ if TYPE_CHECKING:
 __all__ = ["MAX_IN_FLIGHT", "RateLimiter"]
 
 MAX_IN_FLIGHT = 100
-"""Requests under way at once; more would only wait for connections, their places in the limits
-taken, and arrive together when the server goes on."""
+"""Maximum number of requests in flight. More would hold permits while they wait for connections,
+and arrive at once when the server recovers."""
 
 
 class _WaitQueue:
-    """Those who wait for one class: single calls before prefetched pages, each in order."""
+    """Waiters of one rate class: single calls before prefetched pages, each first in, first out."""
 
     def __init__(self) -> None:
         self.calls: deque[asyncio.Future[Permit]] = deque()
         self.pages: deque[asyncio.Future[Permit]] = deque()
 
     def ahead(self, *, background: bool) -> int:
-        """Count those who go before a newcomer."""
-        lines = (self.calls, self.pages) if background else (self.calls,)
-        return sum(not waiter.done() for line in lines for waiter in line)
+        """Count the waiters that a new request would wait behind."""
+        queues = (self.calls, self.pages) if background else (self.calls,)
+        return sum(not waiter.done() for queue in queues for waiter in queue)
 
     def head(self) -> asyncio.Future[Permit] | None:
-        """Return the next one who still waits."""
-        for line in (self.calls, self.pages):
-            while line:
-                if not line[0].done():
-                    return line[0]
-                line.popleft()
+        """Return the next waiter, None if there is none."""
+        for queue in (self.calls, self.pages):
+            while queue:
+                if not queue[0].done():
+                    return queue[0]
+                queue.popleft()
         return None
 
 
 class RateLimiter:
-    """Lets requests leave within the limits; first come, first served within a class."""
+    """Delays requests to keep the rate limits; first come, first served within a rate class."""
 
     def __init__(self, rates: Rates | SharedRates, account: str = "") -> None:
-        """Keep these limits; shared ones are those of an account, by what stands for its key."""
+        """Create a limiter.
+
+        Args:
+            rates: The limits to keep.
+            account: Fingerprint of the API key, under which processes share limits.
+        """
         self.rates: Rates = rates if isinstance(rates, Rates) else rates.rates
         self._shared: SharedLimiterBackend | None = None
         self._log: LimiterBackend
@@ -66,31 +71,38 @@ class RateLimiter:
         self._queues = {rate: _WaitQueue() for rate in RateClass}
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._under_way = 0
-        self._crowded = False
-        """True while somebody waits for a request to end, whatever the limits say."""
+        self._in_flight = 0
+        self._at_capacity = False
+        """True while a request waits because `MAX_IN_FLIGHT` is reached."""
         self._deadlines: dict[asyncio.Future[Permit], float] = {}
-        """By whom they wait, who may learn later that it is in vain."""
+        """Deadlines of waiters on shared limits, which may become unreachable while they wait."""
 
     def try_acquire(self, rate: RateClass, now: float) -> Permit | None:
-        """Take a place in every limit of the class if there is one and nobody waits for it."""
-        if self._under_way >= MAX_IN_FLIGHT or self._queues[rate].head() is not None:
+        """Return a permit if one is free and no request waits for it; None otherwise."""
+        if self._in_flight >= MAX_IN_FLIGHT or self._queues[rate].head() is not None:
             return None
         if self._log.earliest(rate, now) > now:
             return None
-        self._under_way += 1
-        return self._log.leave(rate, now)
+        self._in_flight += 1
+        return self._log.acquire(rate, now)
 
     async def acquire(self, rate: RateClass, *, background: bool, deadline: float | None) -> Permit:
-        """Wait for a place in every limit of the class, and take it.
+        """Wait for a permit.
 
-        Raises `APITimeoutError` at once if the deadline (in the loop's time) cannot be met, and
-        otherwise when it passes. Being cancelled costs nobody else a place.
+        A waiter that is cancelled uses up no permit.
+
+        Args:
+            rate: Rate class of the request.
+            background: True for prefetched pages, which wait behind single calls.
+            deadline: Time on the loop's clock.
+
+        Raises:
+            APITimeoutError: The deadline cannot be met, which is raised at once, or it passed.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if departure := self.try_acquire(rate, now):
-            return departure
+        if permit := self.try_acquire(rate, now):
+            return permit
         queue = self._queues[rate]
         if deadline is not None:
             moment = self._log.earliest(rate, now)
@@ -107,34 +119,34 @@ class RateLimiter:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.withdraw(waiter.result())
+                self.release(waiter.result())
             raise
         finally:
             if timer is not None:
                 timer.cancel()
             self._deadlines.pop(waiter, None)
 
-    def complete(self, departure: Permit, *, answered: bool) -> None:
-        """Note that a request is over; an answer may free its place in the limits earlier."""
-        self._under_way -= 1
+    def complete(self, permit: Permit, *, answered: bool) -> None:
+        """Record the end of a request; a response may free its permit earlier."""
+        self._in_flight -= 1
         if answered:
-            departure.answer(asyncio.get_running_loop().time())
+            permit.answer(asyncio.get_running_loop().time())
         self._schedule_serving()
 
-    def withdraw(self, departure: Permit) -> None:
-        """Give back the place of a request that did not leave after all."""
-        self._under_way -= 1
-        departure.withdraw()
+    def release(self, permit: Permit) -> None:
+        """Return the permit of a request that was not sent."""
+        self._in_flight -= 1
+        permit.release()
         if self._shared is not None and not self._closed:
-            self._serve()  # The place is in hand again.
+            self._serve()  # The permit is available again.
         self._schedule_serving()
 
     def pause(self, rate: RateClass, seconds: float) -> None:
-        """Let nothing of a class leave for some seconds: the server answered 429."""
+        """Send no request of a class for some seconds, after a 429."""
         self._log.close(rate, asyncio.get_running_loop().time() + seconds)
 
     def close(self) -> None:
-        """Send everyone who waits away: the session closes."""
+        """Raise `SessionStateError` in all waiters."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -149,11 +161,11 @@ class RateLimiter:
 
     @property
     def turns(self) -> int:
-        """How often the other processes' places were asked for."""
+        """Number of permit requests to the shared limits."""
         return 0 if self._shared is None else self._shared.turns
 
     async def aclose(self) -> None:
-        """Give back what is held of shared limits; to be called after `close`."""
+        """Return permits of shared limits; call it after `close`."""
         if self._shared is not None:
             await self._shared.aclose()
 
@@ -161,50 +173,50 @@ class RateLimiter:
         return self._queues[rate].ahead(background=True)
 
     def _wake(self) -> None:
-        """Go on with what the other processes leave, and send away whom it comes too late for."""
+        """Serve waiters after a change of the shared limits; fail those that would be too late."""
         if self._closed:
             return
         self._serve()
         now = asyncio.get_running_loop().time()
         for rate, queue in self._queues.items():
             moment = self._log.earliest(rate, now) if self._deadlines else now
-            line = [*queue.calls, *queue.pages] if self._deadlines else ()
-            waiting = (waiter for waiter in line if not waiter.done())
+            waiters = [*queue.calls, *queue.pages] if self._deadlines else ()
+            waiting = (waiter for waiter in waiters if not waiter.done())
             for ahead, waiter in enumerate(waiting):
                 if self._log.not_before(rate, moment, ahead) >= self._deadlines.get(waiter, inf):
                     waiter.set_exception(_deadline_error())
 
     def _schedule_serving(self) -> None:
-        if (self._timer is not None or self._crowded) and not self._closed:
+        if (self._timer is not None or self._at_capacity) and not self._closed:
             self._serve()
 
     def _serve(self) -> None:
-        """Let everyone leave whose time has come, and set the timer for the next."""
+        """Grant the permits that are free, and set the timer for the next one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._crowded = False
-        someone_left = True
+        self._at_capacity = False
+        granted = True
         moments: list[float] = []
-        while someone_left:  # one of each class in turn, so that none takes the common limit alone
-            someone_left, moments = False, []
+        while granted:  # one request per class in turn, so that none uses the overall limit alone
+            granted, moments = False, []
             for rate, queue in [*self._queues.items()]:
                 if (waiter := queue.head()) is None:
                     continue
-                if self._under_way >= MAX_IN_FLIGHT:
-                    self._crowded = True
+                if self._in_flight >= MAX_IN_FLIGHT:
+                    self._at_capacity = True
                     return
                 moment = self._log.earliest(rate, now)
                 if moment > now:
                     if moment < inf:
                         moments.append(moment)
                     continue
-                self._under_way += 1
-                waiter.set_result(self._log.leave(rate, now))
-                someone_left = True
-                # Where places come one by one, whoever had the last goes last.
+                self._in_flight += 1
+                waiter.set_result(self._log.acquire(rate, now))
+                granted = True
+                # Where permits become free one by one, the classes take turns.
                 self._queues[rate] = self._queues.pop(rate)
         if moments:
             self._timer = loop.call_at(min(moments), self._serve)
@@ -217,5 +229,5 @@ def _give_up(waiter: asyncio.Future[Permit]) -> None:
 
 def _deadline_error() -> APITimeoutError:
     return APITimeoutError(
-        "the rate limit leaves no place within the call's timeout, so nothing was sent"
+        "the rate limit allows no request within the call's timeout, so nothing was sent"
     )

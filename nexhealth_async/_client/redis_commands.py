@@ -1,4 +1,4 @@
-"""Run commands of redis-py so that time limits and cancellation always take effect."""
+"""Redis commands whose time limits and cancellation always take effect."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ __all__ = ["end_task", "run_command"]
 T = TypeVar("T")
 
 _CANCEL_AGAIN: Final = 0.05
-"""Seconds between two cancellations of a task that does not end."""
+"""Seconds between repeated cancellations of a task that does not end."""
 _GIVE_UP: Final = 2.0
-"""Seconds after which a task that ignores its cancellation is left alone."""
+"""Seconds after which a task that ignores cancellation is abandoned."""
 
 
 async def run_command(command: Awaitable[T], seconds: float | None = None) -> T:
-    """Run a command in a task of its own, for at most so many seconds if any are given.
+    """Run a command in its own task.
 
-    redis-py sometimes swallows a cancellation while it connects or reads. Then the command would
-    outlive the time limit or the cancellation of its caller; its own task is cancelled until it has
-    ended, and the caller is never the one whose cancellation is lost.
+    redis-py sometimes swallows a cancellation while it connects or reads, and the command would
+    outlive its time limit or its caller. A separate task can be cancelled repeatedly until it ends,
+    and the caller's own cancellation is never lost.
+
+    Args:
+        command: The redis-py command.
+        seconds: Time limit, None without one.
 
     Raises:
-        TimeoutError: the command took longer.
+        TimeoutError: The command took longer.
     """
     task = asyncio.ensure_future(command)
     try:
@@ -37,7 +41,7 @@ async def run_command(command: Awaitable[T], seconds: float | None = None) -> T:
 
 
 async def end_task(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended; its own error is not raised.
+    """Cancel a task repeatedly until it has ended; its error is not raised.
 
     If the caller is cancelled meanwhile, the task still ends first.
     """
@@ -51,6 +55,6 @@ async def end_task(task: asyncio.Task[Any]) -> None:
         except asyncio.CancelledError as error:
             interrupted = error
     if task.done() and not task.cancelled():
-        task.exception()  # It is known now, so asyncio does not report it.
+        task.exception()  # retrieved, so asyncio does not report it
     if interrupted is not None:
         raise interrupted

@@ -1,4 +1,4 @@
-"""What a session and its copies share: connections, limits, token, statistics."""
+"""State that a session and its copies share: connections, limits, token, statistics."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ __all__ = ["ClientState"]
 
 @define(kw_only=True, eq=False)
 class ClientState:
-    """What a session and its copies have in common."""
+    """State shared by a session and its copies."""
 
     transport: Transport
     rate_limiter: RateLimiter
     list_of_practices: Endpoint[Institution]
-    """What is read to find out which version is spoken."""
+    """The list that is read to determine the API version."""
     user_agent: str = field(repr=False)
     token_manager: TokenManager = field(init=False)
     stats: Stats = Factory(Stats)
     version: VersionState = Factory(VersionState)
-    """Which version the copies under ``version="auto"`` speak."""
+    """API version of the copies under ``version="auto"``."""
     version_probe: asyncio.Lock = Factory(asyncio.Lock)
-    """Held by the one call that finds out the version."""
+    """Held by the call that determines the API version."""
     hooks: Hooks | None = None
     budget_meter: BudgetMeter | None = None
     loop: asyncio.AbstractEventLoop | None = None
@@ -50,21 +50,21 @@ class ClientState:
     closed: bool = False
     _codec: Codec | None = None
     ready: set[str] = Factory(set[str])
-    """Models whose decoders are built."""
+    """Names of models whose decoders are built."""
     pending_writes: PendingWrites = Factory(PendingWrites)
     institutions: tuple[tuple[int | None, str], ...] | None = None
-    """Ids and subdomains that the key was found to see; None before anything asked."""
+    """Ids and subdomains that the key can access; None until they are first read."""
     tasks: set[asyncio.Task[ParsedList]] = Factory(set["asyncio.Task[ParsedList]"])
 
     _headers: dict[str, dict[str, str]] = field(factory=dict[str, dict[str, str]], repr=False)
 
     def headers(self, version: str) -> dict[str, str]:
-        """Return what every request of a version carries; not to be changed."""
-        known = self._headers.get(version)
-        if known is None:
-            known = {**version_headers(version), "User-Agent": self.user_agent}
-            self._headers[version] = known
-        return known
+        """Return the headers of all requests in a version; do not modify them."""
+        headers = self._headers.get(version)
+        if headers is None:
+            headers = {**version_headers(version), "User-Agent": self.user_agent}
+            self._headers[version] = headers
+        return headers
 
     @property
     def base_url(self) -> str:
@@ -73,11 +73,11 @@ class ClientState:
 
     @property
     def sandbox(self) -> str | None:
-        """What a sandbox said of itself so far; None for any other server."""
+        """Description that a sandbox sent; None for any other server."""
         return self.transport.sandbox
 
     def check_usable(self) -> None:
-        """Raise `SessionStateError` unless calls can be made here and now."""
+        """Raise `SessionStateError` unless calls can be made in this event loop."""
         if self.closed:
             raise SessionStateError("the session is closed; open a new one")
         if self.loop is None:
@@ -86,7 +86,7 @@ class ClientState:
             )
         if self.pid != os.getpid():
             raise SessionStateError(
-                "the session was opened before this process was forked; open one after the fork"
+                "the session was opened before the process was forked; open one after the fork"
             )
         if asyncio.get_running_loop() is not self.loop:
             raise SessionStateError(
@@ -94,13 +94,13 @@ class ClientState:
             )
 
     def retire(self, task: asyncio.Task[ParsedList]) -> None:
-        """Forget a page's task, and call its error seen: a walk that was left asks for none."""
+        """Remove a finished page task."""
         self.tasks.discard(task)
         if not task.cancelled():
-            task.exception()
+            task.exception()  # retrieved, so asyncio does not report it after an abandoned walk
 
     def codec(self) -> Codec:
-        """Return the decoder, made when first asked for."""
+        """Return the codec, created at the first call."""
         if self._codec is None:
             from nexhealth_async.codec import Codec
 

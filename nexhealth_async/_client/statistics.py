@@ -1,4 +1,4 @@
-"""What a session has done so far, counted."""
+"""Counters of a session."""
 
 from __future__ import annotations
 
@@ -19,55 +19,58 @@ def _counter_field() -> Counter[str]:
 
 @define(kw_only=True)
 class Stats:
-    """Counters of a session and its copies, logins included; they only rise.
+    """Counters of a session and its copies; they only increase.
 
-    Reading them costs nothing and tells nothing of anybody. Seconds waited are added up over all
-    calls, so that calls that waited together count each. `snapshot` keeps a moment; one snapshot
-    taken from a later one is what happened between.
+    Reading them is free, and they hold no personal data. Seconds waited are summed over all calls,
+    so they can exceed the time that passed. Subtract a `snapshot` from a later one to see what
+    happened in between.
     """
 
     calls: int = 0
-    """Calls begun, each page of a walk being one; logins are not among them."""
+    """Calls started; each page of a walk is a call. Logins are not included."""
     logins: int = 0
-    """Logins begun."""
+    """Logins started."""
     requests: int = 0
-    """Requests that left, every attempt counted."""
+    """Requests sent, every attempt counted, logins included."""
     retries: int = 0
-    """Of these, the ones that repeated an earlier one: after a failure, a 429 or a 401."""
+    """Requests that repeated an earlier one: after an error, a 429 or a 401."""
     rate_limited: int = 0
-    """Answers 429."""
+    """Responses with status 429."""
     records: int = 0
-    """Records in the pages of lists, as they came: one that came twice counts twice."""
+    """Records in pages of lists; one that was received twice counts twice."""
     bytes_received: int = 0
-    """Bytes of the replies' bodies, unpacked; downloaded files are not counted."""
+    """Decompressed bytes of response bodies; downloads are not included."""
     waited_login: float = 0.0
-    """Seconds calls waited for a token."""
+    """Seconds that calls waited for a token."""
     waited_rate: float = 0.0
-    """Seconds calls waited for a place within the rate limits, those after a 429 included."""
+    """Seconds that calls waited for the rate limit, pauses after a 429 included."""
     waited_retry: float = 0.0
-    """Seconds calls waited before trying again."""
+    """Seconds of back-off before retries."""
     operations: Counter[str] = Factory(_counter_field)
     """Requests by operation: ``{"GET /patients": 12}``."""
     failures: Counter[str] = Factory(_counter_field)
-    """Attempts that failed by the name of the error's class, those that were tried again included:
-    ``{"RateLimitError": 2}``. A call that was cancelled on its way is a ``"CancelledError"``."""
+    """Failed attempts by the name of the error's class, retried ones included:
+    ``{"RateLimitError": 2}``. A call cancelled in flight counts as ``"CancelledError"``."""
 
     def snapshot(self) -> Stats:
-        """Return a copy that stays as it is."""
+        """Return a copy of the current values."""
         return evolve(self, operations=self.operations.copy(), failures=self.failures.copy())
 
     def __sub__(self, earlier: Stats) -> Stats:
-        """Return what was counted since an earlier snapshot."""
+        """Return the difference to an earlier snapshot."""
         if not isinstance(earlier, Stats):  # pyright: ignore[reportUnnecessaryIsInstance]
             return NotImplemented
-        mine, before = _values(self), _values(earlier)
-        return Stats(**{name: mine[name] - before[name] for name in mine})  # type: ignore[operator]  # each with its like
+        current, previous = _values(self), _values(earlier)
+        return Stats(**{name: current[name] - previous[name] for name in current})  # type: ignore[operator]  # values of one field have one type
 
     def as_dict(self) -> dict[str, int | float | dict[str, int]]:
-        """Return plain numbers by name, for metrics; by operation and by error they are dicts."""
+        """Return the counters as plain numbers and dicts, for metrics."""
         values = cast("dict[str, int | float | dict[str, int]]", asdict(self, recurse=False))
-        return {n: dict(v) if isinstance(v, dict) else v for n, v in values.items()}
+        return {
+            name: dict(value) if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
 
 
 def _values(stats: Stats) -> Mapping[str, object]:
-    return {one.name: getattr(stats, one.name) for one in fields(Stats)}
+    return {attribute.name: getattr(stats, attribute.name) for attribute in fields(Stats)}

@@ -1,7 +1,7 @@
-"""The token-refresh lock: one login serves everyone who waits, whoever of them is cancelled.
+"""Token refresh: one login at a time serves all waiting calls.
 
-The login under way is the lock. Whoever needs a token looks, joins the login or starts it, and
-looks again; the login is a task of its own, so cancelling those who wait never stops it.
+The login runs as a task, which acts as the lock: a call without a valid token starts it or joins
+it. Cancelling a waiting call does not stop the login.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ __all__ = ["TokenManager"]
 
 
 class TokenManager:
-    """Holds the session's token, renews it ahead of its expiry, and replaces it after a 401.
+    """Holds the session's token, renews it before it expires, and replaces it after a 401.
 
-    A failed login is remembered for 5 seconds to 5 minutes and raised again without asking, so
-    that a refused key or an outage is not hammered.
+    A failed login is cached for 5 seconds to 5 minutes and raised again without a request, so that
+    an invalid key or an outage causes no flood of logins.
 
-    With a ``link`` the token may come from another process, and a 401 here ends it for all. The API
-    version that the other process speaks is adopted with it, unless one is spoken here already.
+    With a ``link`` the token may come from another process, and a 401 here invalidates it for all
+    processes. The other process's API version is adopted with it, unless the session has one.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class TokenManager:
         self._log_in = log_in
         self._version = version or VersionState()
         self.link: TokenLink | None = None
-        """The way to the tokens that processes share, if they do; set before the first call."""
+        """Link to tokens shared between processes, if any; set before the first call."""
         self._token: Token | None = None
         self._generation = 0
         self._accepted = False
-        """True once any token was answered with anything but a 401: the key is good."""
+        """True once a token got a response other than 401, which proves the key valid."""
         self._login: asyncio.Task[None] | None = None
         self._failures = 0
         self._failure: Exception | None = None
-        self._quiet_until = 0.0
+        self._backoff_until = 0.0
         self._refused: Token | None = None
         self._closed = False
 
@@ -73,26 +73,30 @@ class TokenManager:
         return f"<{type(self).__name__} generation {self._generation}>"
 
     def current(self, now: float) -> Token | None:
-        """Return the token if it may be sent now; start its renewal when that is due."""
+        """Return the token if it is valid; start its renewal when that is due."""
         token = self._token
         if token is None or now >= token.expires_at:
             return None
-        if now >= token.refresh_at and self._login is None and now >= self._quiet_until:
+        if now >= token.refresh_at and self._login is None and now >= self._backoff_until:
             self._start()
         return token
 
     async def get(self, deadline: float | None) -> Token:
-        """Return a token, logging in if need be.
+        """Return a valid token, logging in if necessary.
 
-        Raises what the login failed with, or `APITimeoutError` if it does not end by the deadline
-        (in the loop's time); the login itself goes on for the others.
+        Args:
+            deadline: Time on the loop's clock; the login continues for other calls after it.
+
+        Raises:
+            NexHealthError: The login failed.
+            APITimeoutError: The login did not end by the deadline.
         """
         now = asyncio.get_running_loop().time()
         while (token := self.current(now)) is None:
             if self._closed:
                 raise _closed_error()
             if self._login is None:
-                if self._failure is not None and now < self._quiet_until:
+                if self._failure is not None and now < self._backoff_until:
                     raise _copy_failure(self._failure)
                 self._start()
             await self._join(deadline)
@@ -100,19 +104,19 @@ class TokenManager:
         return token
 
     def accepted(self) -> None:
-        """Note that the server took a token of this key."""
+        """Record that the server accepted a token of this key."""
         self._accepted = True
 
     async def replace(self, generation: int, deadline: float | None) -> Token:
-        """Return another token after a 401 for this generation; raises as `get`."""
+        """Return another token after a 401 for this generation; raises like `get`."""
         if self._token is not None and self._token.generation == generation:
             self._refused, self._token = self._token, None
             if self.link is not None:
-                self.link.stir()
+                self.link.notify()
         return await self.get(deadline)
 
     def action_after_401(self, generation: int) -> AuthAction:
-        """Say what a 401 for a token of this generation means."""
+        """Return the reaction to a 401 for a token of this generation."""
         return action_after_401(
             self._token,
             generation,
@@ -125,7 +129,7 @@ class TokenManager:
         self._login = asyncio.get_running_loop().create_task(
             self._refresh(), name="nexhealth_async login"
         )
-        # One that is cancelled before its first step never comes to let go of the lock itself.
+        # A task cancelled before its first step never runs its own clean-up.
         self._login.add_done_callback(self._login_finished)
 
     def _login_finished(self, login: asyncio.Task[None]) -> None:
@@ -144,105 +148,104 @@ class TokenManager:
             raise APITimeoutError("the login took longer than the call's timeout allows")
 
     async def _refresh(self) -> None:
-        """Log in once and keep the result, good or bad; raises nothing but cancellation."""
+        """Log in once and keep the token or the error; raises only on cancellation."""
         loop = asyncio.get_running_loop()
         try:
             token = await (self._log_in_locally() if self.link is None else self.link.obtain())
         except LoginPaused as paused:
             self._failure = paused.failure
-            self._quiet_until = loop.time() + paused.seconds
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
+            self._backoff_until = loop.time() + paused.seconds
+        except Exception as error:  # noqa: BLE001 - waiting calls must receive every failure
             self._failure = error.with_traceback(None)
-            self._quiet_until = loop.time() + self._back_off_after(error)
+            self._backoff_until = loop.time() + self._login_backoff(error)
         else:
             self._store(token)
         finally:
             self._login = None
 
     async def _log_in_locally(self) -> Token:
-        """Log in for this process alone."""
-        asked_at, asked_wall = asyncio.get_running_loop().time(), time.time()
+        """Log in for this process only."""
+        requested_at, requested_wall_time = asyncio.get_running_loop().time(), time.time()
         value = await self._log_in()
         return Token(
             value=value,
             generation=0,
-            requested_at=asked_at,
-            requested_wall_time=asked_wall,
+            requested_at=requested_at,
+            requested_wall_time=requested_wall_time,
             lifetime=lifetime_of(value),
         )
 
     def _store(self, token: Token) -> None:
-        """Send this token from now on; the same one under another number stays what it was."""
-        held = self._token
-        if held is None or held.value != token.value:
+        """Use this token from now on; the same value keeps its generation."""
+        current = self._token
+        if current is None or current.value != token.value:
             self._generation += 1
         self._token = evolve(token, generation=self._generation)
         if token.version is not None:
             self._version.adopt(token.version)
         self._refused = None
-        self._failures, self._failure, self._quiet_until = 0, None, 0.0
+        self._failures, self._failure, self._backoff_until = 0, None, 0.0
 
-    def _back_off_after(self, failure: Exception) -> float:
-        if isinstance(
-            failure, BudgetExceededError
-        ):  # nobody was asked; calls may yet give places back
+    def _login_backoff(self, failure: Exception) -> float:
+        if isinstance(failure, BudgetExceededError):
+            # Nothing was sent, and calls that are not sent may refund the budget.
             return min(login_backoff(1), failure.renews_after or math.inf)
         self._failures += 1
         return login_backoff(self._failures)
 
-    # What the link asks for
+    # `nexhealth_async._protocol.token_store.TokenHolder`
 
     @property
     def held(self) -> Token | None:
-        """The token that is sent now, if there is one that may be."""
+        """The current token, None if there is none or it has expired."""
         token = self._token
-        good = token is not None and asyncio.get_running_loop().time() < token.expires_at
-        return token if good else None
+        is_valid = token is not None and asyncio.get_running_loop().time() < token.expires_at
+        return token if is_valid else None
 
     @property
     def refused(self) -> Token | None:
-        """The token that a 401 came for, until there is another."""
+        """The token that got a 401, until there is a new one."""
         return self._refused
 
     @property
     def version(self) -> str | None:
-        """The API version found out under ``version="auto"``; None if none was."""
+        """The API version determined under ``version="auto"``; None if undetermined."""
         return self._version.current
 
     async def log_in(self) -> str:
-        """Ask the API for a token."""
+        """Request a token from the API."""
         return await self._log_in()
 
     def lose(self, shared: int) -> None:
-        """Send the token of this number among all processes no more: one of them got a 401."""
+        """Stop using the token with this shared number: another process got a 401 for it."""
         if self._token is not None and self._token.shared == shared:
             self._token = None
             if self.link is not None:
-                self.link.stir()
+                self.link.notify()
 
     def share(self) -> None:
-        """Let the link share the present token, or bring another."""
+        """Let the link share the current token or fetch a newer one."""
         if self._login is None and not self._closed:
             self._start()
 
-    def take_heart(self) -> None:
-        """Forget a failed login: another process was given a token."""
-        self._failure, self._quiet_until = None, 0.0
+    def clear_failure(self) -> None:
+        """Clear a failed login: another process has logged in."""
+        self._failure, self._backoff_until = None, 0.0
 
     async def unlink(self) -> None:
-        """Leave those who share tokens; after `close`."""
+        """Close the link to shared tokens; call it after `close`."""
         if self.link is not None:
             await self.link.aclose()
 
     def close(self) -> tuple[asyncio.Task[None], ...]:
-        """Let nobody log in any more; return the login under way, to be cancelled and awaited."""
+        """Stop logins; return the running one, which the caller cancels and awaits."""
         self._closed = True
         self._token = None
         return () if self._login is None else (self._login,)
 
 
-def key_refused(error: AuthenticationError) -> InvalidAPIKeyError:
-    """Turn a 401 into the statement that the key itself is not accepted."""
+def invalid_key_error(error: AuthenticationError) -> InvalidAPIKeyError:
+    """Make the error for an invalid key from a 401."""
     return InvalidAPIKeyError(
         "the API key is not accepted",
         status=error.status,
@@ -254,11 +257,11 @@ def key_refused(error: AuthenticationError) -> InvalidAPIKeyError:
 
 
 def _copy_failure(failure: Exception) -> Exception:
-    """Give everyone who meets a remembered failure an error of their own, to add a traceback to."""
+    """Copy a cached error, so that each caller gets its own traceback."""
     return copy.copy(failure) if isinstance(failure, NexHealthError) else failure
 
 
 def _closed_error() -> SessionStateError:
     return SessionStateError(
-        "the session was closed while a login was awaited; close it after the last call"
+        "the session was closed while a call waited for the login; close it after the last call"
     )

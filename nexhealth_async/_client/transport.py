@@ -1,7 +1,7 @@
-"""Request in, reply out: the only module of the client that speaks aiohttp.
+"""HTTP transport: sends one request over aiohttp and returns the response.
 
-Foreign exceptions are translated here and never chained: their texts and attributes hold the URL
-with its query, which may name a patient.
+The only module of the client that imports aiohttp. aiohttp's exceptions are translated here and
+never chained: their texts and attributes hold the URL and its query, which may name a patient.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from yarl import URL
 
 from nexhealth_async._protocol.decompression import (
     ACCEPTED,
-    UNCOMPRESSED_ENCODINGS,
+    SUPPORTED_ENCODINGS,
     BodyDecompressor,
     DecompressionError,
 )
@@ -47,43 +47,42 @@ if TYPE_CHECKING:
 __all__ = ["Transport", "tls_context"]
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0)
-"""The deadline is the call's own; only a connection that does not come about is given up sooner."""
-_NO_LOGIN = 407
-"""HTTP's status for a proxy that wants credentials."""
-_PROXY_ADVICE = "check the address and credentials of the proxy, or ask who runs it"
-_TLS_ADVICE = "check base_url, and trust the CA of your network if it has one of its own"
-_SANDBOX = "Nexhealth-Sandbox"
-"""The header by which the sandbox of this library says what it is."""
+"""aiohttp's timeouts. The call has its own deadline; only connecting has a shorter limit."""
+_PROXY_AUTH_REQUIRED = 407
+_PROXY_ADVICE = "check the proxy's address and credentials, or ask its operator"
+_TLS_ADVICE = "check base_url, and pass your network's CA as ssl= if it has one"
+_SANDBOX_HEADER = "Nexhealth-Sandbox"
+"""Response header with which this library's sandbox identifies itself."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_HOP_BY_HOP_HEADERS = 3
-"""How many redirects a file is followed over."""
+_MAX_REDIRECTS = 3
+"""Maximum number of redirects followed for a file."""
 _LARGE_UPLOAD_BYTES = 1024 * 1024
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Most bytes of a reply that is read whole, unpacked: several times the largest page there is."""
+"""Size limit of a decompressed body that is read whole: several times the largest page."""
 
 
 class _ProxyArguments(TypedDict, total=False):
-    """The arguments of aiohttp's for a request that goes through a proxy."""
+    """aiohttp's arguments for a request through a proxy."""
 
     proxy: URL
     proxy_headers: Mapping[str, str]
 
 
 class Transport:
-    """Sends requests over an own or a borrowed ``aiohttp.ClientSession``.
+    """HTTP transport over an owned or a borrowed ``aiohttp.ClientSession``.
 
-    Redirects are never followed but for files, and then without any credentials. Cookies are never
-    kept. Bodies are unpacked here, in pieces, and are refused where they grow beyond all measure.
-    Unsafe writes go over connections of their own, each opened for one request: on one that idled,
-    a server's silent close would look like a write with an unknown outcome. A borrowed session
-    keeps its own ways, its cookie jar among them, but for redirects and bodies.
+    Redirects are followed for files only, and then without credentials. Cookies are not stored.
+    Bodies are decompressed in chunks and rejected above a size limit. Each unsafe write opens its
+    own connection: on an idle one, a silent close by the server would look like a write with an
+    unknown outcome. A borrowed session keeps its settings, cookie jar included, except for
+    redirects and decompression.
 
     Args:
-        base_url: Address of the API, checked.
-        borrowed: A session of the caller's, with a proxy and a TLS context of its own.
-        proxy: The proxy of every request.
-        context: The TLS context; None for aiohttp's, which trusts the system's CAs.
-        trust_env: Whether the proxy comes from the environment, if none is given.
+        base_url: Validated address of the API.
+        borrowed: The caller's session, with its own proxy and TLS context.
+        proxy: Proxy for all requests.
+        context: TLS context; None for aiohttp's, which trusts the system's CAs.
+        trust_env: Take the proxy from the environment if ``proxy`` is None.
     """
 
     def __init__(
@@ -99,40 +98,39 @@ class Transport:
         self._borrowed = borrowed
         self._context = context
         self._routes = _ProxyRoutes(proxy, trust_env=trust_env)
-        self._lent: aiohttp.ClientSession | None = None
-        """The borrowed session's double."""
+        self._borrowed_copy: aiohttp.ClientSession | None = None
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
         self.sandbox: str | None = None
-        """What a sandbox said of itself in a reply's header; None for any other server."""
+        """Description that a sandbox sends in a response header; None for any other server."""
         self.host: str = _host_of(base_url)
-        """Host, and port if it is an unusual one, for messages."""
+        """Host, with the port unless it is the default, for messages."""
         self._route = self._routes.to(URL(base_url))
 
     @property
     def base_url(self) -> str:
-        """The API's address, without a trailing slash."""
+        """Address of the API, without a trailing slash."""
         return self._base_url
 
     def open(self) -> None:
-        """Make the session; needs a running event loop."""
+        """Create the aiohttp session; needs a running event loop."""
         if self._borrowed is None:
-            # How many are open at once is bounded at the gates: whoever waited here for a
-            # connection would have taken a place in the rate limits long before leaving.
+            # No connection limit: the rate limiter bounds requests in flight, and a request that
+            # waited for a connection would hold a permit without being sent.
             self._pooled = _session(aiohttp.TCPConnector(limit=0, ssl=self._context or True))
         elif self._borrowed.auth is not None:
             raise InvalidArgumentError(
-                "http= has credentials of its own (auth=), which aiohttp would not send beside the "
-                "API's; lend a session without"
+                "the session passed as http= has credentials (auth=), which conflict with the "
+                "API's; pass a session without auth="
             )
         else:
-            # A double, so that its owner's own requests go on being repeated.
-            self._lent = _count_session(copy.copy(self._borrowed))
+            # A copy, so that aiohttp's own retries stay on for the owner's requests.
+            self._borrowed_copy = _disable_retries(copy.copy(self._borrowed))
 
     async def close(self) -> None:
-        """Close what was made here; a borrowed session stays open."""
-        if self._lent is not None:
-            self._lent.detach()
+        """Close the owned sessions; a borrowed one stays open."""
+        if self._borrowed_copy is not None:
+            self._borrowed_copy.detach()
         try:
             if self._pooled is not None:
                 await self._pooled.close()
@@ -141,29 +139,32 @@ class Transport:
                 await self._single.close()
 
     async def send(self, request: Request, *, timeout: float | None) -> Response:  # noqa: ASYNC109 - the phases of a call share one deadline
-        """Send a request and read the whole reply, unless it is to be streamed.
+        """Send a request and read the whole response, unless it is to be streamed.
 
-        Raises `ConnectError` if nothing was sent, `ConnectionLostError` or `APITimeoutError` if it
-        may have been, `UnexpectedStructureError` for a success too large to be one,
-        `SessionStateError` for a session that is closed.
+        Raises:
+            ConnectError: Nothing was sent.
+            ConnectionLostError: The connection broke; the request may have arrived.
+            APITimeoutError: The timeout passed; the request may have arrived.
+            UnexpectedStructureError: The body of a success is too large.
+            SessionStateError: The session is closed.
         """
         session = self._session_for(request)
-        alarm = asyncio.timeout(timeout)
+        time_limit = asyncio.timeout(timeout)
         try:
-            async with alarm:
+            async with time_limit:
                 if request.stream_response:
                     return await self._begin(session, request, timeout)
                 return await self._exchange(session, request)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
                 raise self._connect_error(
-                    "no connection came about in time", through=self._routes.first
+                    "connecting timed out", through=self._routes.first
                 ) from None
-            if not alarm.expired():
+            if not time_limit.expired():
                 raise ConnectionLostError("the server stopped answering") from None
-            raise APITimeoutError(f"no reply within {timeout:g} seconds") from None
+            raise APITimeoutError(f"no response within {timeout:g} seconds") from None
         except UnicodeError:
-            raise self._connect_error("its name cannot be looked up") from None
+            raise self._connect_error("the host name is invalid") from None
         except _UnusableResponseError as error:
             raise UnexpectedStructureError(error.message, status=error.status) from None
         except (aiohttp.ClientError, OSError, DecompressionError) as error:
@@ -174,7 +175,10 @@ class Transport:
             raise
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
-        """Send and read; apart, so that no frame of an error's traceback holds URL or reply."""
+        """Send and read.
+
+        Separate from `send`, so that no frame of a traceback holds the URL or the response.
+        """
         async with session.request(
             request.method,
             URL(self._base_url + request.target, encoded=True),
@@ -189,7 +193,7 @@ class Transport:
             _check_proxy_response(response, self._route)
             self._note_sandbox(response)
             body = await _read_body(response)
-            # Only refusals are asked about their headers.
+            # Headers are read for errors only.
             headers = (
                 {}
                 if response.status == 200  # noqa: PLR2004 - HTTP's "OK"
@@ -205,10 +209,10 @@ class Transport:
         request: Request,
         timeout: float | None,  # noqa: ASYNC109 - the phases of a call share one deadline
     ) -> Response:
-        """Send, and leave the body of a success in the connection unless it is JSON."""
+        """Send; leave the body of a success unread unless it is JSON."""
         url = URL(self._base_url + request.target, encoded=True)
         headers, route = request.headers, self._route
-        for hop in range(_HOP_BY_HOP_HEADERS + 1):
+        for hop in range(_MAX_REDIRECTS + 1):
             response = await session.request(
                 request.method,
                 url,
@@ -223,38 +227,36 @@ class Transport:
                 self._note_sandbox(response)
             try:
                 _check_proxy_response(response, route)
-                target = _redirect_error(response, url)
-                if target is None or hop == _HOP_BY_HOP_HEADERS:
-                    return await self._start_response(response, timeout, foreign=hop > 0)
+                target = _redirect_target(response, url)
+                if target is None or hop == _MAX_REDIRECTS:
+                    return await self._start_response(response, timeout, redirected=hop > 0)
             except BaseException:
                 response.close()
                 raise
             response.close()
-            # Elsewhere nothing tells who we are: no token, and no borrowed session's own ways.
+            # Send no credentials elsewhere: neither the token nor a borrowed session's defaults.
             url, session, route = target, self._own_single(), self._routes.to(target)
             headers = {"Accept": "*/*", "User-Agent": request.headers["User-Agent"]}
         raise AssertionError  # pragma: no cover - the last hop returns
 
     def _note_sandbox(self, response: aiohttp.ClientResponse) -> None:
-        told = response.headers.get(_SANDBOX)
-        if told is not None:
-            self.sandbox = told
+        description = response.headers.get(_SANDBOX_HEADER)
+        if description is not None:
+            self.sandbox = description
 
     async def _start_response(
         self,
         response: aiohttp.ClientResponse,
         timeout: float | None,  # noqa: ASYNC109 - the phases of a call share one deadline
         *,
-        foreign: bool,
+        redirected: bool,
     ) -> Response:
-        ok = 200 <= response.status < 300  # noqa: PLR2004 - the successes' hundred
-        if foreign and not ok:
-            raise _UnusableResponseError(
-                "the server that keeps the file does not give it out", response
-            )
+        is_success = 200 <= response.status < 300  # noqa: PLR2004 - HTTP's 2xx
+        if redirected and not is_success:
+            raise _UnusableResponseError("the file server refused the download", response)
         headers = {name.lower(): value for name, value in response.headers.items()}
         stream, body = None, b""
-        if ok and (foreign or "json" not in response.content_type):
+        if is_success and (redirected or "json" not in response.content_type):
             stream = _ResponseStream(response, timeout)
         else:
             body = await _read_body(response)
@@ -267,7 +269,7 @@ class Transport:
         )
 
     def _session_for(self, request: Request) -> aiohttp.ClientSession:
-        session = self._lent or self._pooled
+        session = self._borrowed_copy or self._pooled
         if session is None or session.closed:
             raise _closed_error()
         if self._borrowed is not None or not request.fresh_connection:
@@ -285,14 +287,14 @@ class Transport:
         proxy = self._routes.note_error(error)
         match error:
             case aiohttp.ClientConnectorDNSError():
-                return self._connect_error("its name cannot be resolved", at=proxy)
+                return self._connect_error("the host name cannot be resolved", at=proxy)
             case (
                 aiohttp.ClientConnectorCertificateError()
                 | aiohttp.ClientSSLError()
                 | aiohttp.ServerFingerprintMismatch()
             ):
                 error = self._connect_error(
-                    "the TLS handshake failed or its certificate is not trusted", at=proxy
+                    "the TLS handshake failed or the certificate is not trusted", at=proxy
                 )
                 error.advice = _TLS_ADVICE
                 return error
@@ -300,42 +302,41 @@ class Transport:
                 return self._proxy_error(error.status)
             case aiohttp.ClientConnectorError():
                 number = error.os_error.errno
-                why = os.strerror(number).lower() if number else "the connection was refused"
-                return self._connect_error(why, at=proxy)
+                reason = os.strerror(number).lower() if number else "the connection was refused"
+                return self._connect_error(reason, at=proxy)
             case aiohttp.ClientResponseError():
-                return ConnectionLostError("the server's reply is no HTTP")
+                return ConnectionLostError("the server's response is not valid HTTP")
             case aiohttp.ClientPayloadError() | DecompressionError():
-                return ConnectionLostError(
-                    "the connection broke, or its encoding did, inside the reply"
-                )
+                return ConnectionLostError("the response is incomplete or cannot be decompressed")
             case _:
-                return ConnectionLostError("the connection broke before the reply came")
+                return ConnectionLostError("the connection broke before the response")
 
     def _connect_error(
         self, reason: str, *, at: Proxy | None = None, through: Proxy | None = None
     ) -> ConnectError:
-        """Make the error for a connection that failed at a proxy, through one, or without."""
+        """Make the error for a failed connection: to a proxy, through one, or direct."""
         if at is not None:
             error = ConnectError(f"no connection to the proxy {at.address}: {reason}")
             error.advice = _PROXY_ADVICE
             return error
-        way = "" if through is None else f" through the proxy {through.address}"
-        return ConnectError(f"no connection to {self.host}{way}: {reason}")
+        route = "" if through is None else f" through the proxy {through.address}"
+        return ConnectError(f"no connection to {self.host}{route}: {reason}")
 
     def _proxy_error(self, status: int) -> ConnectError:
         proxy = self._routes.first
-        where = "the proxy" if proxy is None else f"the proxy {proxy.address}"
-        why = "asks for other credentials" if status == _NO_LOGIN else "refused to pass it on"
-        error = ConnectError(f"no connection to {self.host}: {where} {why} ({status})")
+        name = "the proxy" if proxy is None else f"the proxy {proxy.address}"
+        rejected = status == _PROXY_AUTH_REQUIRED
+        reason = "rejected the credentials" if rejected else "refused the request"
+        error = ConnectError(f"no connection to {self.host}: {name} {reason} ({status})")
         error.advice = _PROXY_ADVICE
         return error
 
 
 @frozen
 class _ProxyRoute:
-    """How a request reaches its server: arguments and headers that a proxy needs, if there is one.
+    """Arguments and headers that send a request through a proxy; both empty without one.
 
-    Credentials go to the proxy in its own CONNECT request, or in the request itself without TLS.
+    The proxy's credentials go into its CONNECT request, or without TLS into the request itself.
     """
 
     arguments: _ProxyArguments = field(factory=_ProxyArguments, repr=False)
@@ -343,28 +344,28 @@ class _ProxyRoute:
 
 
 class _ProxyRoutes:
-    """Which proxy a request goes through."""
+    """Choice of the proxy for each address."""
 
     def __init__(self, proxy: Proxy | None, *, trust_env: bool) -> None:
-        self._given = proxy
+        self._proxy = proxy
         self._variables = getproxies() if trust_env and proxy is None else {}
-        self._seen: list[Proxy] = []
+        self._used: list[Proxy] = []
 
     def to(self, url: URL) -> _ProxyRoute:
         """Return the route to an address.
 
         Raises:
-            InvalidArgumentError: The environment names what is no HTTP proxy.
+            InvalidArgumentError: The environment names a proxy that is not an HTTP proxy.
         """
-        proxy = self._given
+        proxy = self._proxy
         if proxy is None and self._variables:
             host = url.host or ""
             if not (is_loopback(host) or proxy_bypass(host)):
                 proxy = proxy_from_environment(url.scheme, self._variables)
         if proxy is None:
             return _ProxyRoute()
-        if proxy not in self._seen:
-            self._seen.append(proxy)
+        if proxy not in self._used:
+            self._used.append(proxy)
         address, headers = URL(proxy.url), _proxy_headers(proxy)
         if url.scheme == "https":
             return _ProxyRoute({"proxy": address, "proxy_headers": headers})
@@ -372,26 +373,26 @@ class _ProxyRoutes:
 
     @property
     def first(self) -> Proxy | None:
-        """The proxy of the API's requests, if they have one."""
-        return self._seen[0] if self._seen else None
+        """The proxy for requests to the API, if any."""
+        return self._used[0] if self._used else None
 
     def note_error(self, error: Exception) -> Proxy | None:
-        """Return the proxy that an error tells of, not what is behind it."""
+        """Return the proxy that could not be reached, None if another host could not."""
         if not isinstance(error, aiohttp.ClientConnectorError):
             return None
-        place = (error.host, error.port)
-        return next((one for one in self._seen if (one.host, one.port) == place), None)
+        address = (error.host, error.port)
+        return next((proxy for proxy in self._used if (proxy.host, proxy.port) == address), None)
 
 
 def _proxy_headers(proxy: Proxy) -> dict[str, str]:
     if proxy.user is None:
         return {}
-    login = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
-    return {"Proxy-Authorization": HiddenText(f"Basic {login}")}
+    credentials = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return {"Proxy-Authorization": HiddenText(f"Basic {credentials}")}
 
 
 class _ProxyRejectedError(aiohttp.ClientError):
-    """A proxy's own refusal of a request that was to be passed on without a tunnel."""
+    """A proxy's refusal of a request sent without a tunnel."""
 
     def __init__(self, status: int) -> None:
         super().__init__()
@@ -399,44 +400,47 @@ class _ProxyRejectedError(aiohttp.ClientError):
 
 
 def _check_proxy_response(response: aiohttp.ClientResponse, route: _ProxyRoute) -> None:
-    """Raise for a reply by which the proxy itself refused the request."""
-    if route.arguments and response.status == _NO_LOGIN:
+    """Raise if the proxy itself refused the request."""
+    if route.arguments and response.status == _PROXY_AUTH_REQUIRED:
         raise _ProxyRejectedError(response.status)
 
 
-def tls_context(given: tls.SSLContext | str | os.PathLike[str] | None) -> tls.SSLContext | None:
-    """Return the TLS context for a context or a file of CAs, which are trusted in addition.
+def tls_context(value: tls.SSLContext | str | os.PathLike[str] | None) -> tls.SSLContext | None:
+    """Return the TLS context for the argument ``ssl``.
+
+    Args:
+        value: A context, or the path of a PEM file with CAs to trust beside the system's.
 
     Raises:
-        InvalidArgumentError: The file has no certificates, or the context verifies none.
+        InvalidArgumentError: The file holds no certificates, or the context does not verify them.
     """
-    if given is None:
+    if value is None:
         return None
-    if isinstance(given, tls.SSLContext):
-        if given.verify_mode is not tls.CERT_REQUIRED or not given.check_hostname:
+    if isinstance(value, tls.SSLContext):
+        if value.verify_mode is not tls.CERT_REQUIRED or not value.check_hostname:
             raise InvalidArgumentError(
-                "ssl must be a context that verifies certificates and host names, such as "
-                "ssl.create_default_context() makes"
+                "ssl must be a context that verifies certificates and host names; "
+                "use ssl.create_default_context()"
             )
-        return given
-    if not isinstance(given, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return value
+    if not isinstance(value, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgumentError(
             "ssl must be an ssl.SSLContext, the path of a file of CA certificates, or None; "
             "certificates are always verified"
         )
     context = tls.create_default_context()
     try:
-        context.load_verify_locations(cafile=os.fspath(given))
+        context.load_verify_locations(cafile=os.fspath(value))
     except (OSError, ValueError):
         raise InvalidArgumentError(
-            "ssl names a file that cannot be read or holds no CA certificates in PEM form; "
+            "the file passed as ssl= cannot be read or holds no CA certificates in PEM form; "
             "check its path"
         ) from None
     return context
 
 
 class _UnusableResponseError(Exception):
-    """A reply that is not taken; it becomes an error outside of the frames that hold the reply."""
+    """A rejected response; translated outside the frames that hold the response."""
 
     def __init__(self, message: str, response: aiohttp.ClientResponse) -> None:
         super().__init__(message)
@@ -445,85 +449,85 @@ class _UnusableResponseError(Exception):
 
 
 class _ResponseStream:
-    """A body that is still in its connection."""
+    """A body read chunk by chunk from an open connection."""
 
-    __slots__ = ("_inflow", "_patience", "_response", "media_type", "size")
+    __slots__ = ("_reader", "_response", "_timeout", "media_type", "size")
 
-    def __init__(self, response: aiohttp.ClientResponse, patience: float | None) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, timeout: float | None) -> None:
         self._response = response
-        self._patience = patience
-        self._inflow = _BodyReader(response)
+        self._timeout = timeout
+        self._reader = _BodyReader(response)
         self.media_type = response.content_type
-        self.size = None if self._inflow.is_compressed else response.content_length
+        self.size = None if self._reader.is_compressed else response.content_length
 
     async def chunk(self) -> bytes:
-        alarm = asyncio.timeout(self._patience)
+        time_limit = asyncio.timeout(self._timeout)
         try:
-            async with alarm:
-                return await self._inflow.chunk()
+            async with time_limit:
+                return await self._reader.chunk()
         except TimeoutError:
-            fault: APIConnectionError = ConnectionLostError("the server stopped answering")
-            if alarm.expired():
-                fault = APITimeoutError(f"nothing more came within {self._patience:g} seconds")
+            failure: APIConnectionError = ConnectionLostError("the server stopped answering")
+            if time_limit.expired():
+                failure = APITimeoutError(f"no more data within {self._timeout:g} seconds")
         except (aiohttp.ClientError, OSError, DecompressionError):
-            fault = ConnectionLostError("the connection broke inside the file")
+            failure = ConnectionLostError("the connection broke during the download")
         except RuntimeError as error:
-            if str(error) != "Connection closed.":  # aiohttp's word for it up to 3.13
+            if str(error) != "Connection closed.":  # as aiohttp reports it up to 3.13
                 raise
-            fault = ConnectionLostError("the connection was closed inside the file")
-        # Raised here, it is chained to nothing of aiohttp's, which would hold the address.
+            failure = ConnectionLostError("the connection was closed during the download")
+        # Raised outside the handlers: aiohttp's errors, which hold the URL, must not be chained.
         self.close()
-        raise fault
+        raise failure
 
     def close(self) -> None:
         self._response.close()
 
 
 class _BodyReader:
-    """The pieces of a body as they come in, unpacked.
+    """Reads a body in decompressed chunks of bounded size.
 
-    aiohttp unpacks what one read brought all at once, up to its release 3.13 without any bound.
+    aiohttp decompresses each read as a whole, and up to its release 3.13 without a size limit.
     """
 
-    __slots__ = ("_content", "_ready", "_unpacker")
+    __slots__ = ("_chunks", "_content", "_decompressor")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
-        packing = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if packing not in UNCOMPRESSED_ENCODINGS and packing not in {"identity", ""}:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in SUPPORTED_ENCODINGS and encoding not in {"identity", ""}:
             raise _UnusableResponseError(
-                "the reply is compressed in a way that was not asked for", response
+                "the response has an unsupported Content-Encoding", response
             )
         self._content = response.content
-        self._unpacker = BodyDecompressor() if packing in UNCOMPRESSED_ENCODINGS else None
-        self._ready: Iterator[bytes] = iter(())
+        self._decompressor = BodyDecompressor() if encoding in SUPPORTED_ENCODINGS else None
+        self._chunks: Iterator[bytes] = iter(())
 
     @property
     def is_compressed(self) -> bool:
-        return self._unpacker is not None
+        return self._decompressor is not None
 
     async def chunk(self) -> bytes:
-        """Return the next piece, none at the end; raises `DecompressionError` too."""
-        if self._unpacker is None:
+        """Return the next chunk, empty at the end; raises `DecompressionError`."""
+        if self._decompressor is None:
             return await self._content.readany()
         while True:
-            for piece in self._ready:
-                # A small packed body may hold a large one: others get their turn between.
+            for chunk in self._chunks:
+                # A small compressed body can be very large: let other tasks run between chunks.
                 await asyncio.sleep(0)
-                return piece
-            packed = await self._content.readany()
-            if not packed:
-                if not self._unpacker.complete:
+                return chunk
+            compressed = await self._content.readany()
+            if not compressed:
+                if not self._decompressor.complete:
                     raise DecompressionError
                 return b""
-            self._ready = self._unpacker.chunks(packed)
+            self._chunks = self._decompressor.chunks(compressed)
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body to its end; of a refusal that is too large or damaged the status is enough."""
+    """Read a whole body; an error response that is too large or damaged counts as empty."""
     try:
         return await _read_bounded(response)
     except (_UnusableResponseError, DecompressionError):
-        if 200 <= response.status < 300:  # noqa: PLR2004 - the successes' hundred
+        if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's 2xx
             raise
         response.close()
         return b""
@@ -535,24 +539,24 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
         raise _too_large_error(response)
     if length is not None and not ("Content-Encoding" in headers or "Transfer-Encoding" in headers):
         return await response.read()
-    inflow, pieces, size = _BodyReader(response), list[bytes](), 0
-    while piece := await inflow.chunk():
-        size += len(piece)
+    reader, chunks, size = _BodyReader(response), list[bytes](), 0
+    while chunk := await reader.chunk():
+        size += len(chunk)
         if size > _MAX_BODY_BYTES:
             raise _too_large_error(response)
-        pieces.append(piece)
-    return b"".join(pieces)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _too_large_error(response: aiohttp.ClientResponse) -> _UnusableResponseError:
     size = f"{_MAX_BODY_BYTES // 2**20} MB"
     return _UnusableResponseError(
-        f"the reply is larger than {size}, and none of the API's is", response
+        f"the response is larger than {size}, more than any of the API's", response
     )
 
 
-def _redirect_error(response: aiohttp.ClientResponse, url: URL) -> URL | None:
-    """Return where a redirect leads; None for other replies, and where it would leave TLS."""
+def _redirect_target(response: aiohttp.ClientResponse, url: URL) -> URL | None:
+    """Return the target of a redirect; None for other responses and for targets without TLS."""
     location = response.headers.get("Location")
     if response.status not in _REDIRECTS or not location:
         return None
@@ -561,14 +565,14 @@ def _redirect_error(response: aiohttp.ClientResponse, url: URL) -> URL | None:
         host = target.host
     except ValueError:
         return None
-    plain_here = target.scheme == url.scheme == "http" and host == url.host
-    if not host or not (target.scheme == "https" or plain_here):
+    is_same_http_host = target.scheme == url.scheme == "http" and host == url.host
+    if not host or not (target.scheme == "https" or is_same_http_host):
         return None
     return target.with_user(None)
 
 
 def _body_payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    """Return a body to send; aiohttp sends a large one in parts if it can be read like a file."""
+    """Return the body for aiohttp, which sends a file-like object in chunks."""
     if body is None:
         return None
     return io.BytesIO(body) if len(body) > _LARGE_UPLOAD_BYTES else HiddenBytes(body)
@@ -581,21 +585,21 @@ def _host_of(base_url: str) -> str:
     except ValueError:
         host = None
     if not host:
-        raise InvalidArgumentError("base_url is no address: its host or its port cannot be read")
+        raise InvalidArgumentError("base_url is invalid: its host or port cannot be read")
     return host
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-    return _count_session(
+    return _disable_retries(
         aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_TIMEOUT
         )
     )
 
 
-def _count_session(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
-    # aiohttp repeats idempotent requests by itself when a reused connection drops; here every
-    # attempt must be counted and paid for. Its own test client switches it off in the same way.
+def _disable_retries(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    # aiohttp retries idempotent requests when a reused connection drops; here the rate limiter
+    # and the budget must count every attempt. aiohttp's test client turns it off the same way.
     session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     return session
 

@@ -1,7 +1,7 @@
-"""Writes whose answer was lost, kept until the server can no longer carry them out.
+"""Writes with an unknown outcome, kept until the server can no longer execute them.
 
-The API has no idempotency keys, and nobody can know how late a lost write is carried out. So a
-session remembers such writes, by a fingerprint, and sends none of them again too early.
+The API has no idempotency keys, and the server may execute a write long after its response was
+lost. A session remembers such writes by fingerprint and does not repeat them too early.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["PendingWrite", "PendingWrites"]
 
 
 class PendingWrites:
-    """The unsettled writes of one session and its copies."""
+    """The pending writes of a session and its copies."""
 
     __slots__ = ("_key", "_writes")
 
@@ -32,11 +32,11 @@ class PendingWrites:
         self._writes: dict[bytes, PendingWrite] = {}
 
     def __repr__(self) -> str:
-        """Show how many there are, never which."""
+        """Show the number of writes, never their identity."""
         return f"<PendingWrites: {len(self._writes)}>"
 
     def get(self, *identity: object, late_commit: float) -> PendingWrite:
-        """Return the write of this identity, the same object for all who try it at once."""
+        """Return the write with this identity, the same object for concurrent callers."""
         for key in [key for key, write in self._writes.items() if not write.is_needed]:
             del self._writes[key]
         text = repr(identity).encode(errors="surrogatepass")
@@ -45,25 +45,25 @@ class PendingWrites:
 
 
 class PendingWrite:
-    """One write that must not happen twice; ``async with`` lets one caller at a time try it."""
+    """One write that must not happen twice; ``async with`` admits one caller at a time."""
 
-    __slots__ = ("_callers", "_expires", "_late_commit", "_lock", "_until")
+    __slots__ = ("_callers", "_late_commit", "_lock", "_pending_until", "_until")
 
     def __init__(self, late_commit: float) -> None:
         self._late_commit = late_commit
         self._lock = asyncio.Lock()
         self._callers = 0
         self._until = 0.0
-        """Until when it may still be carried out, in the loop's time."""
-        self._expires: datetime | None = None
-        """The same by the clock on the wall."""
+        """Time on the loop's clock until which the server may still execute it."""
+        self._pending_until: datetime | None = None
+        """The same moment in UTC."""
 
     def __repr__(self) -> str:
-        """Show the state, never what is written."""
+        """Show the state, never the content."""
         return f"<Write {'settled' if self.pending_until is None else 'unsettled'}>"
 
     async def __aenter__(self) -> Self:
-        """Wait until nobody else tries the same write."""
+        """Wait until no other caller attempts the same write."""
         self._callers += 1
         try:
             await self._lock.acquire()
@@ -78,29 +78,29 @@ class PendingWrite:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Let the next one try."""
+        """Admit the next caller."""
         self._callers -= 1
         self._lock.release()
 
     @property
     def pending_until(self) -> datetime | None:
-        """Until when an earlier try may still be carried out; None if there is none such."""
-        return self._expires if asyncio.get_running_loop().time() < self._until else None
+        """Time (UTC) until which an earlier attempt may still be executed; None if none may."""
+        return self._pending_until if asyncio.get_running_loop().time() < self._until else None
 
     @property
     def is_needed(self) -> bool:
-        """Whether anybody tries it, or it is unsettled."""
+        """True while a caller uses it or its outcome is unknown."""
         return self._callers > 0 or self.pending_until is not None
 
     def resolve(self) -> None:
-        """Note that its outcome is known."""
-        self._until, self._expires = 0.0, None
+        """Record that the outcome is known."""
+        self._until, self._pending_until = 0.0, None
 
     @contextmanager
     def mark_sent(self) -> Generator[None]:
-        """Send the write inside; whatever leaves its outcome open makes it unsettled.
+        """Keep the write pending if the block leaves its outcome unknown.
 
-        A cancellation does, too: the request may have left.
+        A cancellation does so too: the request may have been sent.
         """
         try:
             yield
@@ -117,4 +117,4 @@ class PendingWrite:
 
     def _keep_pending(self) -> None:
         self._until = asyncio.get_running_loop().time() + self._late_commit
-        self._expires = datetime.now(UTC) + timedelta(seconds=self._late_commit)
+        self._pending_until = datetime.now(UTC) + timedelta(seconds=self._late_commit)

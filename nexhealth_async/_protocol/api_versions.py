@@ -1,7 +1,7 @@
-"""Which API version is spoken, and which replies refuse one.
+"""API versions: the session's version, and responses that refuse one.
 
-Reference: v2 1.2 and v3 1.2: accounts made since v3 became the stable version answer v2 with a 403.
-Only one wording of that refusal is known, so it is recognised by what it says.
+Reference: v2 1.2 and v3 1.2: accounts created since v3 became the stable version answer v2 with a
+403. Only one wording of that refusal is known, so it is recognised by keywords.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AUTO", "V2", "V3", "VersionState", "is_v2", "refuses_version"]
 
 AUTO: Final = "auto"
-"""Speak v2, and move to v3 if the account refuses v2."""
+"""Use v2, and switch to v3 if the account refuses v2."""
 V2: Final = "v2"
 V3: Final = "v3.0.0"
 
@@ -40,15 +40,15 @@ _NOT_ABOUT_VERSIONS = frozenset({408, 429})
 
 
 def is_v2(version: str) -> bool:
-    """Tell whether a literal version belongs to the old dialect."""
+    """Return whether a literal version is a v2 version."""
     return version == V2 or version.startswith("v2.")
 
 
 def refuses_version(status: int, texts: Iterable[str]) -> bool:
-    """Tell whether a reply refuses the API version, by its status and the words around it.
+    """Return whether a response refuses the API version, by its status and texts.
 
-    A version of the practice's own software ("not supported by this version of Dentrix") is
-    another matter.
+    A text about the practice's software ("not supported by this version of Dentrix") does not
+    count.
     """
     if status >= 500 or status in _NOT_ABOUT_VERSIONS:  # noqa: PLR2004 - HTTP's server errors
         return False
@@ -57,30 +57,30 @@ def refuses_version(status: int, texts: Iterable[str]) -> bool:
 
 @define
 class VersionState:
-    """Which version the sessions that share it speak under `AUTO`.
+    """API version that sessions share under `AUTO`.
 
-    The login decides. Until a first call has succeeded the decision may still change, since an
-    account may take a login of a version whose reads it refuses; afterwards it is final.
+    The login determines it. It may change until a first call has succeeded, since an account may
+    accept a login in a version whose reads it refuses. Afterwards it is final.
     """
 
     current: str | None = None
-    """None while undecided."""
+    """None while undetermined."""
     is_final: bool = False
 
     def adopt(self, version: str) -> None:
-        """Speak this version unless another has been found already."""
+        """Use this version unless one is set already."""
         if self.current is None:
             self.current = version
 
     def confirm(self, version: str) -> None:
-        """Keep to this version, since a call in it succeeded."""
+        """Make this version final, since a call in it succeeded."""
         if self.current == version:
             self.is_final = True
 
     def fall_back(self, refused: str) -> bool:
-        """Take note of a refused version; return whether another one can be tried."""
+        """Record a refused version; return whether another one can be tried."""
         if self.current not in (None, refused):
-            return True  # another call has found out meanwhile
+            return True  # another call has switched meanwhile
         if self.is_final or not is_v2(refused):
             return False
         self.current = V3

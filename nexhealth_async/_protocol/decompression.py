@@ -1,4 +1,4 @@
-"""Undoing a reply's compression in bounded pieces, so that a small body cannot grow without end."""
+"""Decompression of response bodies in bounded chunks, as protection against zip bombs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCEPTED",
     "CHUNK_SIZE",
-    "UNCOMPRESSED_ENCODINGS",
+    "SUPPORTED_ENCODINGS",
     "BodyDecompressor",
     "DecompressionError",
 ]
 
 ACCEPTED = "gzip"
-"""The compression that is asked for; any other would need a library to bound it with."""
-UNCOMPRESSED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
-"""The compressions that are understood; servers send the others unasked."""
+"""Value of ``Accept-Encoding``; zlib can bound the output, which others need a library for."""
+SUPPORTED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+"""Content encodings that can be decoded; some servers send others than the one asked for."""
 CHUNK_SIZE = 256 * 1024
-"""Most bytes that come out at once, about a millisecond's work."""
+"""Maximum bytes of a decompressed chunk, about a millisecond's work."""
 
-_EITHER_HEADER = 32 + 15  # zlib's numbers for: gzip or zlib, the largest window
+_GZIP_OR_ZLIB = 32 + 15  # zlib's wbits: detect the header, largest window
 _MAX_MEMBERS = 100
-"""A packed body may be several, one after the other; thousands of tiny ones cost time for ever."""
+"""Maximum number of concatenated gzip members; thousands of tiny ones would stall the loop."""
 
 
 class _Inflater(Protocol):
@@ -45,7 +45,7 @@ class _ZlibModule(Protocol):
 
 
 def _fastest_zlib() -> _ZlibModule:
-    """Return the library of the extra "speed" if it is installed, Python's own otherwise."""
+    """Return zlib-ng (extra "speed") if it is installed, otherwise zlib."""
     try:
         return cast("_ZlibModule", import_module("zlib_ng.zlib_ng"))
     except ImportError:
@@ -56,29 +56,29 @@ inflater: _ZlibModule = _fastest_zlib()
 
 
 class DecompressionError(ValueError):
-    """The bytes are not packed as they claim to be; its text says nothing of them."""
+    """Damaged or oversized compressed data; the message holds none of it."""
 
 
 class BodyDecompressor:
-    """Takes the bytes of a packed body as they come and gives out what they hold."""
+    """Incremental decompressor of one response body."""
 
     __slots__ = ("_begun", "_member", "_members")
 
     def __init__(self) -> None:
-        self._member = inflater.decompressobj(_EITHER_HEADER)
+        self._member = inflater.decompressobj(_GZIP_OR_ZLIB)
         self._members = 1
         self._begun = False
 
     @property
     def complete(self) -> bool:
-        """Whether the body may end here: at the end of its packing, or without any byte."""
+        """True if the body may end here: after a whole member, or before the first byte."""
         return self._member.eof or not self._begun
 
     def chunks(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the decompressed bytes in chunks of at most `CHUNK_SIZE`.
 
         Raises:
-            DecompressionError: The bytes are damaged or too many.
+            DecompressionError: The data is damaged or has too many gzip members.
         """
         self._begun = self._begun or bool(chunk)
         more = bool(chunk)
@@ -86,17 +86,17 @@ class BodyDecompressor:
             if self._member.eof:
                 self._next_member()
             try:
-                piece = self._member.decompress(chunk, CHUNK_SIZE)
+                output = self._member.decompress(chunk, CHUNK_SIZE)
             except inflater.error:
                 raise DecompressionError from None
             chunk = self._member.unconsumed_tail or self._member.unused_data
-            # A full piece may leave some behind although all bytes were taken in.
-            more = bool(chunk) or (len(piece) == CHUNK_SIZE and not self._member.eof)
-            if piece:
-                yield piece
+            # A full chunk may leave output in the decompressor although all input is consumed.
+            more = bool(chunk) or (len(output) == CHUNK_SIZE and not self._member.eof)
+            if output:
+                yield output
 
     def _next_member(self) -> None:
         self._members += 1
         if self._members > _MAX_MEMBERS:
             raise DecompressionError
-        self._member = inflater.decompressobj(_EITHER_HEADER)
+        self._member = inflater.decompressobj(_GZIP_OR_ZLIB)

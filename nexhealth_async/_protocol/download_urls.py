@@ -1,4 +1,4 @@
-"""Which addresses of files may be asked for with the session's credentials."""
+"""URLs of files that may be requested with the session's credentials."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ __all__ = ["download_call"]
 
 
 def download_call(url: str | None, *, base_url: str, subdomain: str | None) -> PlannedCall:
-    """Spell out the call for a file that a record names, ``"/documents/18/download"``.
+    """Plan the call for a file that a record names, ``"/documents/18/download"``.
 
-    The practice is named if it is known and the address does not: other addresses of documents
-    want it, and where it is not wanted it does no harm. Raises `InvalidArgumentError` for an
-    address on another host, where the token has no business.
+    The subdomain is added if it is known and the URL lacks it: some document URLs need it, and it
+    does no harm elsewhere.
+
+    Raises:
+        InvalidArgumentError: The URL is on another host, which must not receive the token.
     """
     if not url:
-        raise InvalidArgumentError("the record names no address to download from")
+        raise InvalidArgumentError("the record has no download URL")
     path, _, query = url.removeprefix(base_url).partition("?")
     if not path.startswith("/") or path.startswith("//"):
         raise InvalidArgumentError(
-            "the address is not on the API's own host, so no credentials are sent there; "
-            "fetch it with a client of your own"
+            "the URL is not on the API's host, which alone receives credentials; "
+            "fetch it with another HTTP client"
         )
-    pairs = tuple(parse_qsl(validate_text("the record's address", query), keep_blank_values=True))
+    pairs = tuple(parse_qsl(validate_text("the record's URL", query), keep_blank_values=True))
     if subdomain is not None and "subdomain" not in dict(pairs):
         pairs = (("subdomain", subdomain), *pairs)
     return evolve(raw_call("GET", path, params={}), query=pairs)

@@ -1,7 +1,7 @@
-"""Reply to records, count and warnings; or the right error.
+"""Parsing of responses into records, count and warnings, or into errors.
 
-Every observed form is read: ``error`` as null, list, nested list or text, ``description`` likewise,
-``count`` missing or null, the list in ``data`` or under its noun in ``data``.
+All observed forms are accepted: ``error`` and ``description`` as null, list, nested list or text,
+``count`` missing or null, the list in ``data`` or under the resource's name in ``data``.
 Reference: v2 response envelope, where the payload is; errors and warnings.
 """
 
@@ -72,38 +72,38 @@ _GROUP = re.compile(rb'\{\s*"[a-z_]+"\s*:\s*\[')
 
 @frozen(kw_only=True)
 class ParsedBody:
-    """What every success may bring beside its data."""
+    """Warnings of a successful response."""
 
     warnings: tuple[str, ...] = field(default=(), repr=False)
-    """Sentences of the server; they may be personal."""
+    """Texts of the server, which may hold personal data."""
     ignored: frozenset[str] = field(default=frozenset(), repr=False)
-    """Parameters the server says it ignored, in its words."""
+    """Names of parameters that the server reports as ignored."""
 
 
 @frozen(kw_only=True)
 class ParsedList(ParsedBody):
-    """One page of a list, its records still bytes."""
+    """One page of a list, with its records as undecoded JSON."""
 
     records: tuple[Raw, ...] = field(repr=False)
     count: int | None = None
-    """Total number of records the server speaks of; None if it sent none that can be used."""
+    """Total number of records that the server reports; None if it is missing or unusable."""
     page_info: dict[str, object] | None = field(default=None, repr=False)
     repairs: Mapping[int, tuple[str, ...]] = field(factory=dict[int, "tuple[str, ...]"])
-    """By place of the record: paths of the fields whose text was repaired."""
+    """Paths of the repaired fields by the record's position in the page."""
 
 
 @frozen(kw_only=True)
 class ParsedRecord(ParsedBody):
-    """One record, still bytes; None where the operation answers with nothing."""
+    """One record as undecoded JSON; None for operations without a record."""
 
     record: Raw | None = field(repr=False)
     status: int = 200
-    """The HTTP status: 201 for what was made where 200 stands for what was there."""
+    """The HTTP status; some operations answer 201 for a created record, 200 for an existing one."""
 
 
 @frozen(kw_only=True)
 class ParsedData(ParsedBody):
-    """Whatever ``data`` holds, decoded."""
+    """Decoded content of ``data``, of any form."""
 
     data: object = field(repr=False)
     count: int | None = None
@@ -113,55 +113,55 @@ class ParsedData(ParsedBody):
 def _catch_unreadable(
     read: Callable[[Response, OperationSpec], T],
 ) -> Callable[[Response, OperationSpec], T]:
-    """Let what cannot be read be a `MalformedBodyError`, wherever in the envelope it shows.
+    """Raise `MalformedBodyError` for JSON that cannot be decoded, anywhere in the envelope.
 
-    Splitting takes the parts as they are, so that their faults show only when they are opened.
-    The error is raised once the decoder's is gone, which may quote the body: ``from None`` would
-    keep that as context. For the same end no frame that raises here names a decoded value.
+    Errors in parts of the envelope appear only when those parts are decoded. The decoder's error
+    may quote the body, so it must be gone before this one is raised: ``from None`` would keep it as
+    context. For the same reason no raising frame holds a decoded value.
     """
 
     @wraps(read)
-    def guarded(reply: Response, row: OperationSpec) -> T:
+    def guarded(response: Response, spec: OperationSpec) -> T:
         with suppress(*UNREADABLE):
-            return read(reply, row)
-        # Unnamed, the repaired reply is in no frame of what is raised here.
+            return read(response, spec)
+        # The repaired response has no name, so that no traceback's frame holds it.
         with suppress(*UNREADABLE):
             return _with_repairs(
-                read(_replace_surrogates(reply), row),
-                lambda: read(_replace_surrogates(reply, MARKER), row),
+                read(_replace_surrogates(response), spec),
+                lambda: read(_replace_surrogates(response, MARKER), spec),
             )
         raise MalformedBodyError(
-            _describe_failure(reply), status=reply.status, operation=row.operation
+            _describe_failure(response), status=response.status, operation=spec.operation
         )
 
     return guarded
 
 
-def _replace_surrogates(reply: Response, by: bytes = REPLACEMENT) -> Response:
-    """Return the reply without lone surrogates, each of which would make all of it unreadable."""
-    body = without_lone_surrogates(reply.body, by)
+def _replace_surrogates(response: Response, by: bytes = REPLACEMENT) -> Response:
+    """Return the response without lone surrogates, which make the JSON undecodable."""
+    body = without_lone_surrogates(response.body, by)
     if body is None:
         raise msgspec.DecodeError
-    return evolve(reply, body=body)
+    return evolve(response, body=body)
 
 
-def _with_repairs(reading: T, read_again: Callable[[], T]) -> T:
-    """Note on a page which of its records were repaired: another repair shows differences there."""
-    if not isinstance(reading, ParsedList):
-        return reading
+def _with_repairs(parsed: T, read_again: Callable[[], T]) -> T:
+    """Add the paths of repaired fields to a page: a second, different repair differs there."""
+    if not isinstance(parsed, ParsedList):
+        return parsed
     other = cast("ParsedList", read_again())
-    records, repairs = list(reading.records), dict[int, tuple[str, ...]]()
-    for place, (record, again) in enumerate(zip(records, other.records, strict=False)):
+    records, repairs = list(parsed.records), dict[int, tuple[str, ...]]()
+    for index, (record, again) in enumerate(zip(records, other.records, strict=False)):
         if memoryview(record) != memoryview(again):
-            repairs[place] = differing_paths(record, again)
-            if "id" in repairs[place]:
-                records[place] = _without_id(record)
-    same = reading.page_info == other.page_info
+            repairs[index] = differing_paths(record, again)
+            if "id" in repairs[index]:
+                records[index] = _without_id(record)
+    same = parsed.page_info == other.page_info
     return evolve(
-        reading,
+        parsed,
         records=tuple(records),
         repairs=repairs,
-        page_info=reading.page_info if same else None,
+        page_info=parsed.page_info if same else None,
     )
 
 
@@ -171,7 +171,7 @@ def _without_id(record: Raw) -> Raw:
 
 
 @_catch_unreadable
-def read_list(reply: Response, row: OperationSpec) -> ParsedList:
+def read_list(response: Response, spec: OperationSpec) -> ParsedList:
     """Read a page of a list.
 
     Raises:
@@ -179,25 +179,25 @@ def read_list(reply: Response, row: OperationSpec) -> ParsedList:
         MalformedBodyError: The body is not JSON.
         UnexpectedStructureError: The JSON is not an envelope.
     """
-    if has_too_many_records(reply.body, _keys(row), row.inner):
+    if has_too_many_records(response.body, _keys(spec), spec.inner):
         raise UnexpectedStructureError(
-            f"the reply holds more than {MAX_RECORDS:,} records, and no page of the API does",
-            status=reply.status,
-            operation=row.operation,
+            f"the response holds more than {MAX_RECORDS:,} records, more than any page of the API",
+            status=response.status,
+            operation=spec.operation,
         )
-    split = split_list(reply.body, _keys(row)) if _is_success(reply.status) else None
+    split = split_list(response.body, _keys(spec)) if _is_success(response.status) else None
     if split is not None and _reports_success(split[0]):
-        head, rows = split
-        records = tuple(rows)
+        head, found = split
+        records = tuple(found)
     else:
-        head = envelope = _open_envelope(reply, row)
+        head = envelope = _open_envelope(response, spec)
         records = _records(
-            envelope.data, row, reply.status, empty_is_fine=_number(envelope.count) == 0
+            envelope.data, spec, response.status, empty_is_fine=_number(envelope.count) == 0
         )
-    if row.payload:
-        records = _open_groups(records, row.payload)
-    if row.inner is not None:
-        records = tuple(_inner_records(records, row, row.inner, reply.status))
+    if spec.payload:
+        records = _open_groups(records, spec.payload)
+    if spec.inner is not None:
+        records = tuple(_inner_records(records, spec, spec.inner, response.status))
     warnings, ignored = _warnings(head)
     return ParsedList(
         records=records,
@@ -209,27 +209,30 @@ def read_list(reply: Response, row: OperationSpec) -> ParsedList:
 
 
 @_catch_unreadable
-def read_record(reply: Response, row: OperationSpec) -> ParsedRecord:
-    """Read one record; a lookup answered with null raises `NotFoundError`."""
-    envelope = _open_envelope(reply, row)
+def read_record(response: Response, spec: OperationSpec) -> ParsedRecord:
+    """Read one record; raises like `read_list`, and `NotFoundError` if a GET returns null."""
+    envelope = _open_envelope(response, spec)
     kind = kind_of(envelope.data)
-    if kind == "null" and row.method == "GET":
+    if kind == "null" and spec.method == "GET":
         raise NotFoundError(
-            "there is no such record", status=reply.status, operation=row.operation, body=reply.body
+            "there is no such record",
+            status=response.status,
+            operation=spec.operation,
+            body=response.body,
         )
     if kind != "object":
         raise UnexpectedStructureError(
-            f"the reply's data is {_article(kind)} where a record was due",
-            status=reply.status,
-            operation=row.operation,
+            f"the response's data is {_article(kind)} instead of a record",
+            status=response.status,
+            operation=spec.operation,
         )
-    record = _unwrap(envelope.data, row.payload)
+    record = _unwrap(envelope.data, spec.payload)
     warnings, ignored = _warnings(envelope)
-    return ParsedRecord(record=record, status=reply.status, warnings=warnings, ignored=ignored)
+    return ParsedRecord(record=record, status=response.status, warnings=warnings, ignored=ignored)
 
 
 def _unwrap(data: Raw, keys: tuple[str, ...]) -> Raw:
-    """Return the record in ``data``, or under one of the keys if ``data`` itself is none."""
+    """Return ``data`` if it is a record, otherwise the record under one of the keys."""
     if bytes(memoryview(data)[:6]) == b'{"id":':
         return data
     fields = FIELDS.decode(data)
@@ -241,20 +244,20 @@ def _unwrap(data: Raw, keys: tuple[str, ...]) -> Raw:
 
 
 @_catch_unreadable
-def read_empty(reply: Response, row: OperationSpec) -> ParsedRecord:
-    """Read the answer of an operation that returns nothing of use; an empty body is fine."""
-    if _is_success(reply.status) and not reply.body.strip():
+def read_empty(response: Response, spec: OperationSpec) -> ParsedRecord:
+    """Read the response of an operation without a record; the body may be empty."""
+    if _is_success(response.status) and not response.body.strip():
         return ParsedRecord(record=None)
-    warnings, ignored = _warnings(_open_envelope(reply, row))
+    warnings, ignored = _warnings(_open_envelope(response, spec))
     return ParsedRecord(record=None, warnings=warnings, ignored=ignored)
 
 
 @_catch_unreadable
-def read_data(reply: Response, row: OperationSpec) -> ParsedData:
-    """Read a reply of unknown shape; an empty body of a success is no data."""
-    if _is_success(reply.status) and not reply.body.strip():
+def read_data(response: Response, spec: OperationSpec) -> ParsedData:
+    """Read a response of any form; ``data`` is None for a success with an empty body."""
+    if _is_success(response.status) and not response.body.strip():
         return ParsedData(data=None)
-    envelope = _open_envelope(reply, row)
+    envelope = _open_envelope(response, spec)
     warnings, ignored = _warnings(envelope)
     return ParsedData(
         data=_decode(envelope.data),
@@ -265,20 +268,20 @@ def read_data(reply: Response, row: OperationSpec) -> ParsedData:
     )
 
 
-def read_stream(reply: Response, row: OperationSpec) -> Stream:
-    """Return the body of a file's reply; raises what a refusal means.
+def read_stream(response: Response, spec: OperationSpec) -> Stream:
+    """Return the body of a file's response; raises like `read_list`.
 
-    A success of type JSON comes whole, since it may be a refusal after all: ``code: false``.
+    A JSON body has been read whole, since it may report an error (``code: false``).
     """
-    if reply.stream is not None:
-        return reply.stream
+    if response.stream is not None:
+        return response.stream
     with suppress(*UNREADABLE):
-        _open_envelope(reply, row)
-    return _WholeBodyStream(reply.body)
+        _open_envelope(response, spec)
+    return _WholeBodyStream(response.body)
 
 
 class _WholeBodyStream:
-    """A body that has come, read as if it were coming."""
+    """Stream over a body that has been read whole."""
 
     media_type = "application/json"
 
@@ -295,12 +298,14 @@ class _WholeBodyStream:
 
 
 @_catch_unreadable
-def read_token(reply: Response, row: OperationSpec) -> str:
-    """Read a login's answer; raises as `read_list`, never with the token in the text."""
-    token = _token_in(_open_envelope(reply, row).data)
+def read_token(response: Response, spec: OperationSpec) -> str:
+    """Read a login's response; raises like `read_list`, never with the token in the message."""
+    token = _token_in(_open_envelope(response, spec).data)
     if token is None:
         raise UnexpectedStructureError(
-            "the login was answered without a token", status=reply.status, operation=row.operation
+            "the response to the login holds no token",
+            status=response.status,
+            operation=spec.operation,
         )
     return token
 
@@ -309,29 +314,29 @@ def _token_in(data: Raw) -> str | None:
     if kind_of(data) != "object":
         return None
     token = _decode(FIELDS.decode(data).get("token", NULL))
-    # A line break would end the header early, and other such signs are in no token.
+    # A line break would end the header, and no token has other invisible characters.
     usable = isinstance(token, str) and token and _VISIBLE.issuperset(token)
     return cast("str", token) if usable else None
 
 
-def _open_envelope(reply: Response, row: OperationSpec) -> Envelope:
-    """Split the envelope of a success; raise for everything else."""
-    if 300 <= reply.status < 400:  # noqa: PLR2004 - the redirects' hundred
+def _open_envelope(response: Response, spec: OperationSpec) -> Envelope:
+    """Return the envelope of a success; raise for everything else."""
+    if 300 <= response.status < 400:  # noqa: PLR2004 - HTTP's 3xx
         raise UnexpectedStructureError(
-            "the server answered with a redirect, which is never followed, since the request "
-            "carries credentials; check base_url",
-            status=reply.status,
-            operation=row.operation,
+            "the server answered with a redirect, which is not followed with credentials; "
+            "check base_url",
+            status=response.status,
+            operation=spec.operation,
         )
-    if _is_success(reply.status):
-        envelope = ENVELOPE.decode(reply.body)
+    if _is_success(response.status):
+        envelope = ENVELOPE.decode(response.body)
         if _reports_success(envelope):
             return envelope
-    raise error_for_response(reply, row, texts=_error_texts(reply.body))
+    raise error_for_response(response, spec, texts=_error_texts(response.body))
 
 
 def _error_texts(body: bytes) -> tuple[str, ...] | None:
-    """Return the sentences of a refusal, none if it is cut short; None if it is no envelope."""
+    """Return an error's texts, empty if the body is truncated; None if it is not an envelope."""
     for repair in (bytes, without_lone_surrogates):
         with suppress(*UNREADABLE):
             envelope = ENVELOPE.decode(repair(body) or b"")
@@ -343,24 +348,24 @@ def _reports_success(head: EnvelopeHead) -> bool:
     return bytes(head.code) != b"false"
 
 
-def _keys(row: OperationSpec) -> tuple[str, ...]:
-    """Return the keys of ``data`` under which a list may sit."""
-    return (*row.payload, row.path.rsplit("/", 1)[-1])
+def _keys(spec: OperationSpec) -> tuple[str, ...]:
+    """Return the keys of ``data`` that may hold the list."""
+    return (*spec.payload, spec.path.rsplit("/", 1)[-1])
 
 
 def _is_success(status: int) -> bool:
-    return 200 <= status < 300  # noqa: PLR2004 - the successes' hundred
+    return 200 <= status < 300  # noqa: PLR2004 - HTTP's 2xx
 
 
-def _describe_failure(reply: Response) -> str:
-    body = reply.body.lstrip()
+def _describe_failure(response: Response) -> str:
+    body = response.body.lstrip()
     if not body:
-        return "the reply is empty where JSON was due"
+        return "the response is empty instead of JSON"
     if body.startswith(b"<"):
-        return "the reply is a web page where JSON was due"
+        return "the response is a web page instead of JSON"
     if body[:1] in b"{[":
-        return "the reply's JSON is cut short, malformed or not in the API's form"
-    return "the reply is no JSON"
+        return "the response's JSON is truncated, malformed or not in the API's form"
+    return "the response is not JSON"
 
 
 def _article(kind: str) -> str:
@@ -397,29 +402,31 @@ def _number(raw: Raw) -> int | None:
     return value if 0 <= value <= _MAX_COUNT else None
 
 
-def _records(data: Raw, row: OperationSpec, status: int, *, empty_is_fine: bool) -> tuple[Raw, ...]:
+def _records(
+    data: Raw, spec: OperationSpec, status: int, *, empty_is_fine: bool
+) -> tuple[Raw, ...]:
     kind = kind_of(data)
     if kind == "list":
         return tuple(RECORDS_DECODER.decode(data))
     if kind == "object":
-        rows = _rows_under(_keys(row), data)
-        if rows is None:
+        records = _find_list(_keys(spec), data)
+        if records is None:
             raise UnexpectedStructureError(
-                "the reply's data is an object without the list that was due",
+                "the response's data is an object without the expected list",
                 status=status,
-                operation=row.operation,
+                operation=spec.operation,
             )
-        return tuple(rows)
+        return tuple(records)
     if kind == "null" and empty_is_fine:
         return ()
     raise UnexpectedStructureError(
-        f"the reply's data is {_article(kind)} where a list was due",
+        f"the response's data is {_article(kind)} instead of a list",
         status=status,
-        operation=row.operation,
+        operation=spec.operation,
     )
 
 
-def _rows_under(keys: tuple[str, ...], data: Raw) -> list[Raw] | None:
+def _find_list(keys: tuple[str, ...], data: Raw) -> list[Raw] | None:
     fields = FIELDS.decode(data)
     for key in keys:
         if key in fields and kind_of(fields[key]) == "list":
@@ -428,41 +435,41 @@ def _rows_under(keys: tuple[str, ...], data: Raw) -> list[Raw] | None:
 
 
 def _open_groups(records: tuple[Raw, ...], keys: tuple[str, ...]) -> tuple[Raw, ...]:
-    """Flatten ``[{"patients": [...]}]``, a form that the vendor's pages print.
+    """Flatten ``[{"patients": [...]}]``, a form in the vendor's documentation.
 
-    The first bytes tell such a group from a record, so that an ordinary page pays nothing.
+    The first bytes distinguish such a group from a record, so that an ordinary page costs nothing.
     """
     if not records or not _GROUP.match(records[0]):
         return records
-    found: list[Raw] = []
+    flattened: list[Raw] = []
     for group in records:
-        rows = _rows_under(keys, group) if kind_of(group) == "object" else None
-        if rows is None:
-            return records  # the decoder says what is wrong with them
-        found += rows
-    return tuple(found)
+        inner_records = _find_list(keys, group) if kind_of(group) == "object" else None
+        if inner_records is None:
+            return records  # the decoder reports what is wrong with them
+        flattened += inner_records
+    return tuple(flattened)
 
 
 def _inner_records(
-    groups: tuple[Raw, ...], row: OperationSpec, inner: str, status: int
+    groups: tuple[Raw, ...], spec: OperationSpec, inner: str, status: int
 ) -> Iterator[Raw]:
     """Flatten groups to their records.
 
-    ``GET /locations`` lists institutions; read as locations, its rows would give institution ids.
+    ``GET /locations`` lists institutions that hold the locations.
     """
     for group in groups:
-        rows = _rows_under((inner,), group) if kind_of(group) == "object" else None
-        if rows is None:
+        records = _find_list((inner,), group) if kind_of(group) == "object" else None
+        if records is None:
             raise UnexpectedStructureError(
-                f"a listed group has no list of {inner}", status=status, operation=row.operation
+                f"a listed group has no list of {inner}", status=status, operation=spec.operation
             )
-        yield from _check_group(rows, group)
+        yield from _add_group_fields(records, group)
 
 
-def _check_group(records: list[Raw], group: Raw) -> Iterator[Raw]:
-    """Tell each record its group's id, name and subdomain."""
+def _add_group_fields(records: list[Raw], group: Raw) -> Iterator[Raw]:
+    """Add the group's id, name and subdomain to each record."""
     fields = FIELDS.decode(group)
-    told = {
+    group_fields = {
         "institution_id": fields.get("id", NULL),
         "institution_name": fields.get("name", NULL),
         "subdomain": fields.get("subdomain", NULL),
@@ -471,39 +478,39 @@ def _check_group(records: list[Raw], group: Raw) -> Iterator[Raw]:
         if kind_of(record) != "object":
             yield record
         else:
-            yield Raw(msgspec.json.encode(told | FIELDS.decode(record)))
+            yield Raw(msgspec.json.encode(group_fields | FIELDS.decode(record)))
 
 
 def _sentences(raw: Raw) -> tuple[str, ...]:
-    """Return the sentences of ``error`` or ``description``."""
+    """Return the texts of ``error`` or ``description``."""
     try:
         return tuple(_texts(_decode(raw), _MAX_SENTENCE_DEPTH))
     except UNREADABLE:
-        return ("the server attached a text that cannot be read",)
+        return ("the server attached an unreadable text",)
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:
-    """Yield the texts in a value, however they are nested."""
+    """Yield the texts in a nested value."""
     if isinstance(value, str):
         if value.strip():
             yield value[:_MAX_WARNING_LENGTH]
         return
-    inside: Iterable[object] = ()
+    items: Iterable[object] = ()
     if isinstance(value, list):
-        inside = cast("list[object]", value)
+        items = cast("list[object]", value)
     elif isinstance(value, dict):
-        inside = cast("dict[str, object]", value).values()
+        items = cast("dict[str, object]", value).values()
     if depth:
-        for item in inside:
+        for item in items:
             yield from _texts(item, depth - 1)
 
 
 def _warnings(envelope: EnvelopeHead) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Collect what a success warns of: anything in ``error``, and ignored parameters anywhere."""
+    """Collect a success's warnings: all of ``error``, and ignored parameters in both fields."""
     if kind_of(envelope.error) == "null" and kind_of(envelope.description) == "null":
         return (), frozenset()
     texts = [*_sentences(envelope.error)]
     texts += [t for t in _sentences(envelope.description) if _IGNORED.search(t)]
-    found = (_IGNORED.search(text) for text in texts)
-    ignored = frozenset(name for match in found if match for name in _NAME.findall(match[1]))
+    matches = (_IGNORED.search(text) for text in texts)
+    ignored = frozenset(name for match in matches if match for name in _NAME.findall(match[1]))
     return tuple(texts), ignored

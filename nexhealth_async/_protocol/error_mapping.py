@@ -1,4 +1,4 @@
-"""A refused reply to the error that says what the refusal means.
+"""Mapping of error responses to exceptions.
 
 Reference: v2 1.11 status codes; v3 1.6 error texts worth recognising.
 """
@@ -52,12 +52,12 @@ _ERRORS_BY_TEXT: tuple[tuple[re.Pattern[str], _ErrorClass, str], ...] = (
     (
         re.compile(r"no longer available", re.IGNORECASE),
         SlotTakenError,
-        "the time is no longer free",
+        "the slot is no longer available",
     ),
     (
         re.compile(r"already cancell?ed", re.IGNORECASE),
         AlreadyCancelledError,
-        "the appointment is cancelled already, and the API changes no cancelled appointment",
+        "the appointment is cancelled already, and the API cannot change cancelled appointments",
     ),
     (
         re.compile(r"not synced with the PMS|not synced with .*live client", re.IGNORECASE),
@@ -67,31 +67,37 @@ _ERRORS_BY_TEXT: tuple[tuple[re.Pattern[str], _ErrorClass, str], ...] = (
     (
         re.compile(r"not supported|does(n't| not) support|unsupported", re.IGNORECASE),
         UnsupportedBySystemError,
-        "the practice's own system does not take this change from outside",
+        "the practice's system does not support this change through the API",
     ),
 )
 
 
 def error_for_response(
-    reply: Response, row: OperationSpec, *, texts: Sequence[str] | None
+    response: Response, spec: OperationSpec, *, texts: Sequence[str] | None
 ) -> APIError:
-    """Make the error for a refused reply; ``texts`` is None where the body was no envelope."""
-    operation = row.operation
-    said = tuple(texts or ())
+    """Make the error for an error response.
+
+    Args:
+        response: The response.
+        spec: The operation.
+        texts: The envelope's texts; None if the body is not an envelope.
+    """
+    operation = spec.operation
+    known_texts = tuple(texts or ())
 
     def make(kind: _ErrorClass, message: str, **more: object) -> APIError:
         return kind(
-            f"{message} ({reply.status})",
-            status=reply.status,
-            texts=said,
-            body=reply.body,
+            f"{message} ({response.status})",
+            status=response.status,
+            texts=known_texts,
+            body=response.body,
             operation=operation,
             **more,
         )
 
-    if refuses_version(reply.status, said or _plain_text(reply)):
+    if refuses_version(response.status, known_texts or _plain_text(response)):
         return make(VersionNotEnabledError, "the account may not use this API version")
-    match reply.status:
+    match response.status:
         case 401:
             return make(AuthenticationError, "the API does not accept the credentials")
         case 403 if texts is None:
@@ -99,7 +105,7 @@ def error_for_response(
                 FirewallBlockedError,
                 "a firewall in front of the API refused the request",
             )
-        case 403 if _LEDGER_PATHS.match(row.path):
+        case 403 if _LEDGER_PATHS.match(spec.path):
             return make(
                 FinancialAccessDisabledError,
                 "access is denied",
@@ -110,36 +116,34 @@ def error_for_response(
                 "access is denied",
             )
         case 404:
-            return _not_found_error(make, row)
+            return _not_found_error(make, spec)
         case 429:
             return make(
                 RateLimitError,
-                "more requests were sent than the API allows",
-                retry_after=retry_after(reply.headers, reply.received_at),
+                "the rate limit of the API is exceeded",
+                retry_after=retry_after(response.headers, response.received_at),
             )
-        case status if status >= 500:  # noqa: PLR2004 - the failures' hundred
+        case status if status >= 500:  # noqa: PLR2004 - HTTP's 5xx
             return make(ServerError, "the API failed")
         case _:
-            return _invalid_request_error(make, said, reply.status)
+            return _invalid_request_error(make, known_texts, response.status)
 
 
-def _plain_text(reply: Response) -> tuple[str, ...]:
-    """Return a short body that is no page of HTML, for replies that are no envelope."""
-    body = reply.body
+def _plain_text(response: Response) -> tuple[str, ...]:
+    """Return a short body other than HTML, for responses without an envelope."""
+    body = response.body
     if len(body) > _MAX_SENTENCE_LENGTH or b"<html" in body.lower():
         return ()
     return (body.decode(errors="replace"),)
 
 
-def _not_found_error(error_class: Callable[..., APIError], row: OperationSpec) -> APIError:
-    if row.path != LOGIN.path:
+def _not_found_error(error_class: Callable[..., APIError], spec: OperationSpec) -> APIError:
+    if spec.path != LOGIN.path:
         error = error_class(NotFoundError, "there is no such record or path for this practice")
-        if "{" not in row.path:  # no record was named
-            error.advice = (
-                "check the ids given, the location's too, and that they are this practice's"
-            )
+        if "{" not in spec.path:  # the path has no record's id
+            error.advice = "check the ids, also the location's, and that they are this practice's"
         return error
-    error = error_class(NotFoundError, "this address answers, but has no login in this version")
+    error = error_class(NotFoundError, "the server has no login in this API version")
     error.advice = "check base_url and version"
     return error
 
@@ -149,14 +153,14 @@ def _invalid_request_error(
 ) -> APIError:
     for text in texts:
         if _DUPLICATE_PATIENT.search(text):
-            found = _DUPLICATE_PATIENT_ID.search(text)
+            match = _DUPLICATE_PATIENT_ID.search(text)
             return make(
                 DuplicatePatientError,
                 "the patient exists already",
-                patient_id=int(found[1]) if found else None,
+                patient_id=int(match[1]) if match else None,
             )
     for pattern, kind, message in _ERRORS_BY_TEXT:
-        # 415 speaks of the request's media type, not of the practice's system.
+        # The text of a 415 is about the media type, not about the practice's system.
         if status != 415 and any(pattern.search(text) for text in texts):  # noqa: PLR2004 - HTTP's "Unsupported Media Type"
             return make(kind, message)
-    return make(InvalidRequestError, "the API refuses the request as invalid")
+    return make(InvalidRequestError, "the API rejected the request as invalid")

@@ -11,9 +11,9 @@ def extra_missing(feature: str, library: str, extra: str) -> UsageError:
     """Make the error for a library that is not installed.
 
     Args:
-        feature: What needs the library, to begin the sentence with.
+        feature: Feature that needs the library; the message starts with it.
         library: Name of the library.
-        extra: Extra of this package that brings it.
+        extra: Extra of this package that installs it.
     """
     return UsageError(
         f'{feature} needs {library}: python -m pip install "nexhealth-async[{extra}]"'

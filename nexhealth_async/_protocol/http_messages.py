@@ -1,4 +1,4 @@
-"""A request about to leave and a reply that came in, as plain values."""
+"""HTTP requests and responses as plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["HiddenBytes", "HiddenText", "Request", "Response", "Stream"]
 
 
 class HiddenText(str):
-    """A credential as aiohttp is given it: no ``repr`` shows it, nor a traceback's variables."""
+    """A credential for aiohttp that ``repr`` hides, also in tracebacks with local variables."""
 
     __slots__ = ()
 
@@ -22,7 +22,7 @@ class HiddenText(str):
 
 
 class HiddenBytes(bytes):
-    """A body as aiohttp is given it; its ``repr`` shows nothing of it."""
+    """A body for aiohttp that ``repr`` hides."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class HiddenBytes(bytes):
 
 @frozen(kw_only=True)
 class Request:
-    """What is to be sent; its ``repr`` shows neither query, body nor headers."""
+    """An HTTP request; ``repr`` hides its target, headers and body."""
 
     method: str
     target: str = field(repr=False)
@@ -40,13 +40,13 @@ class Request:
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     body: bytes | None = field(default=None, repr=False)
     stream_response: bool = False
-    """True if the body of a success is to stay in the connection, to be read piece by piece."""
+    """True to read the body of a success in chunks."""
     fresh_connection: bool = False
-    """True for unsafe writes: an idle connection may be dead, and the loss would be ambiguous."""
+    """True for unsafe writes: on a dead idle connection their outcome would be unknown."""
 
 
 class Stream(Protocol):
-    """The body of a reply that is read piece by piece."""
+    """The body of a response, read in chunks."""
 
     @property
     def media_type(self) -> str:
@@ -55,27 +55,27 @@ class Stream(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Bytes in all; None where the server does not say."""
+        """Size in bytes; None if the server does not state it."""
         ...
 
     async def chunk(self) -> bytes:
-        """Return the next bytes, none at the end."""
+        """Return the next chunk, empty at the end."""
         ...
 
     def close(self) -> None:
-        """Let go of the connection; for good if something is left in it."""
+        """Release the connection, or close it if the body was not read to its end."""
         ...
 
 
 @frozen(kw_only=True)
 class Response:
-    """What came back, whole; its ``repr`` shows neither headers nor body."""
+    """An HTTP response; ``repr`` hides its headers and body."""
 
     status: int
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     """Names in lower case."""
     body: bytes = field(default=b"", repr=False)
     stream: Stream | None = field(default=None, repr=False)
-    """The body of a success that is to be read piece by piece; ``body`` is empty then."""
+    """The body of a success that is read in chunks; ``body`` is empty then."""
     received_at: float = 0.0
-    """When it came in, in seconds since the epoch; dates in headers are read against it."""
+    """Time of receipt in seconds since the epoch, for dates in headers."""

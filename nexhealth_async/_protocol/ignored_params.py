@@ -1,8 +1,8 @@
-"""Answers that do not mean what they seem to.
+"""Detection of misleading responses: ignored parameters and empty schedules.
 
-Reference: v3 1.6: a parameter that an endpoint does not take is ignored with a warning, and the
-answer then holds records nobody asked for. v3 1.2: practices set up under v3 answer v2's slots and
-working hours with empty lists.
+Reference: v3 1.6: an endpoint ignores unknown parameters with a warning, so the response may hold
+records that do not match the filters. v3 1.2: for practices that were set up under v3, v2 returns
+empty lists of slots and working hours.
 """
 
 from __future__ import annotations
@@ -40,32 +40,36 @@ _INSIGNIFICANT_PARAMS = {
     Paging.CURSOR: frozenset({"per_page"}),
     Paging.SINGLE: frozenset[str](),
 }
-"""A whole list needs no paging; of the others, the page size is read off the first page."""
+"""Paging parameters that may be ignored; the page size is taken from the first page."""
 
 
 _PAGING = frozenset({"page", "per_page", "end_cursor", "start_cursor"})
 
 
 def significant_ignored_params(call: PlannedCall, ignored: frozenset[str]) -> frozenset[str]:
-    """Return the ignored parameters without which the answer is not the one asked for.
+    """Return the ignored parameters that change the result.
 
-    Only names that were sent count: ignoring others changes nothing, and a word picked out of the
-    server's sentence may be anything, also a person's name.
+    Only names that were sent count: the others come from a text of the server, so they may be any
+    word, even a person's name.
     """
-    return (ignored & (call.sent_filters | _PAGING)) - _INSIGNIFICANT_PARAMS[call.row.paging]
+    return (ignored & (call.sent_filters | _PAGING)) - _INSIGNIFICANT_PARAMS[call.spec.paging]
 
 
 def is_empty_schedule(
     call: PlannedCall, pairs: Sequence[tuple[str, str]], records: Sequence[Raw]
 ) -> bool:
-    """Tell whether v2 brought no working hours, or no free slot and no day that will have one.
+    """Return whether v2 returned no working hours, or neither slots nor a next available date.
 
-    ``pairs`` is what a request adds to the query of its call. Hours that are switched off, and
-    pages behind the first, are often empty and say nothing.
+    Inactive hours and pages after the first do not count: they are often empty.
+
+    Args:
+        call: The call.
+        pairs: Query parameters of the request beside the call's own.
+        records: Records of the response.
     """
-    if call.row.path not in _SCHEDULE_RESOURCES or not is_v2(call.version):
+    if call.spec.path not in _SCHEDULE_RESOURCES or not is_v2(call.version):
         return False
-    if call.row.path == "/availabilities":
+    if call.spec.path == "/availabilities":
         query = dict((*call.query, *pairs))
         return not records and query.get("active") != "false" and query.get("page", "1") == "1"
     return all(map(_has_no_slot, records))
@@ -73,7 +77,7 @@ def is_empty_schedule(
 
 def _has_no_slot(group: Raw) -> bool:
     try:
-        found = _SLOTS.decode(group)
+        slots = _SLOTS.decode(group)
     except msgspec.MsgspecError:
         return False
-    return not found.slots and found.next_available_date is None
+    return not slots.slots and slots.next_available_date is None

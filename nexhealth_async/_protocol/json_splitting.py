@@ -1,7 +1,6 @@
-"""Bytes to envelope and records, the records left as they are.
+"""Splitting of JSON into envelope and records, without decoding the records.
 
-Splitting is what every page costs. A list that looks as it should is split in one pass over its
-bytes; for what looks otherwise, ``split`` takes an envelope apart step by step.
+A list of the usual form is split in one pass; other forms are split step by step in `envelopes`.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ __all__ = [
 ]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON, or that no Python value can hold."""
+"""Exceptions of msgspec for invalid JSON and for JSON that is nested too deeply."""
 
 NULL = Raw(b"null")
 
 
 class EnvelopeHead(msgspec.Struct):
-    """The parts of an envelope beside its data, each still bytes."""
+    """The fields of an envelope other than its data, undecoded."""
 
     code: Raw = NULL
     description: Raw = NULL
@@ -37,18 +36,18 @@ class EnvelopeHead(msgspec.Struct):
     page_info: Raw = NULL
 
     def __repr__(self) -> str:
-        """Show nothing: what a traceback prints of its locals is to hold no word of the server."""
+        """Hide the content, for tracebacks with local variables."""
         return f"<{type(self).__name__}>"
 
 
 class Envelope(EnvelopeHead):
-    """An envelope whose data may be anything."""
+    """An envelope with data of any form."""
 
     data: Raw = NULL
 
 
 class _ListEnvelope(EnvelopeHead):
-    """An envelope of a list: bare, or under a key."""
+    """An envelope of a list, directly in ``data`` or under a key of it."""
 
     data: list[Raw] | dict[str, list[Raw]] | None = None
 
@@ -60,7 +59,7 @@ _LISTING = msgspec.json.Decoder(_ListEnvelope)
 
 
 def split_list(body: bytes, keys: tuple[str, ...]) -> tuple[EnvelopeHead, list[Raw]] | None:
-    """Split a page whose list sits where it should; None for anything else, broken JSON too."""
+    """Split a page of the usual form; return None for other forms and for invalid JSON."""
     try:
         listing = _LISTING.decode(body)
     except UNREADABLE:
@@ -74,7 +73,7 @@ def split_list(body: bytes, keys: tuple[str, ...]) -> tuple[EnvelopeHead, list[R
 
 
 def kind_of(raw: Raw) -> str:
-    """Name the JSON kind of a value by its first character."""
+    """Return the JSON type of a value by its first character."""
     return _KIND_BY_FIRST_BYTE.get(bytes(memoryview(raw)[:1]), "number")
 
 

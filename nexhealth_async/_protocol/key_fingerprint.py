@@ -1,4 +1,4 @@
-"""What the keys of a fleet are called in Redis: by a fingerprint that does not lead back."""
+"""Fingerprint of an API key, for names in Redis."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["fingerprint"]
 
 
 def fingerprint(key: str) -> str:
-    """Return what stands for an API key in names: 32 hexadecimal digits, the same everywhere."""
+    """Return a one-way fingerprint of an API key: 32 hexadecimal digits, equal on all machines."""
     return blake2b(key.encode(), digest_size=16, key=b"nexhealth_async fleet").hexdigest()

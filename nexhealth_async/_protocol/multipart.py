@@ -1,6 +1,6 @@
-"""A form with a file in it, as the bytes of a ``multipart/form-data`` body.
+"""``multipart/form-data`` bodies with a file.
 
-Reference: v3 3, ``POST /patients/{id}/documents``: part ``file``, and fields beside it.
+Reference: v3 3, ``POST /patients/{id}/documents``: part ``file``, and further fields.
 """
 
 from __future__ import annotations
@@ -27,31 +27,33 @@ def form(
     content_type: object = None,
     fields: Iterable[tuple[str, str]] = (),
 ) -> tuple[bytes, str]:
-    """Return a form's body and its ``Content-Type``; raises `InvalidArgumentError`."""
+    """Return a form's body and its ``Content-Type``.
+
+    Raises:
+        InvalidArgumentError: The content, the file name or the media type is invalid.
+    """
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        raise InvalidArgumentError(f"file is bytes or a path, never a {type(content).__name__}")
-    name = _checked_name(filename)
-    # The standard library's own table, so that the machine's files are not asked.
-    kind = content_type or MimeTypes().guess_type(name)[0] or "application/octet-stream"
-    if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind):
+        raise InvalidArgumentError(f"file must be bytes or a path, not {type(content).__name__}")
+    name = _check_filename(filename)
+    # A new MimeTypes has the standard library's table, without the machine's files.
+    media_type = content_type or MimeTypes().guess_type(name)[0] or "application/octet-stream"
+    if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
         raise InvalidArgumentError('content_type must be a media type such as "application/pdf"')
-    told = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in fields]
+    parts = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in fields]
     quoted = name.replace('"', "%22")
-    head = f'name="file"; filename="{quoted}"\r\nContent-Type: {kind}\r\n\r\n'.encode()
-    told.append(head + content)
-    # Drawn from the content, so that it stands nowhere in it and equal forms are equal bytes.
-    boundary = sha256(b"\0".join(told)).hexdigest()
-    lines = (f"--{boundary}\r\nContent-Disposition: form-data; ".encode() + one for one in told)
+    head = f'name="file"; filename="{quoted}"\r\nContent-Type: {media_type}\r\n\r\n'.encode()
+    parts.append(head + content)
+    # A hash of the content does not occur in it, and makes equal forms equal bytes.
+    boundary = sha256(b"\0".join(parts)).hexdigest()
+    lines = (f"--{boundary}\r\nContent-Disposition: form-data; ".encode() + part for part in parts)
     body = b"\r\n".join((*lines, f"--{boundary}--\r\n".encode()))
     return body, f"multipart/form-data; boundary={boundary}"
 
 
-def _checked_name(filename: object) -> str:
-    """Return the file's name; it becomes one in the practice's own file system."""
+def _check_filename(filename: object) -> str:
+    """Return the file's name, which must be valid in the practice's file system."""
     if not isinstance(filename, str) or not filename.strip(" ."):
-        raise InvalidArgumentError("a file needs a name: pass filename=, or a path as file=")
-    if not filename.isprintable() or any(mark in filename for mark in "/\\"):
-        raise InvalidArgumentError(
-            "filename must be a bare name, without folders or control characters"
-        )
+        raise InvalidArgumentError("the file needs a name; pass filename=, or a path as file=")
+    if not filename.isprintable() or any(separator in filename for separator in "/\\"):
+        raise InvalidArgumentError("filename must not hold folders or control characters")
     return filename

@@ -1,7 +1,7 @@
-"""How an operation of the API is declared: method, path, paging, filters, rate class, safety.
+"""Declarations of API operations: method, path, paging, filters, rate class, safety.
 
-Resources declare their operations with these classes. Request building, iteration, the rate
-limiter, the retry rules and the command line read the declarations.
+Resources declare their operations with these classes. Request building, walks, the rate limiter,
+the retry rules and the command line use the declarations.
 """
 
 from __future__ import annotations
@@ -30,51 +30,51 @@ __all__ = [
 T_co = TypeVar("T_co", covariant=True)
 
 CREATED = frozenset({200, 201})
-"""Statuses of a write that was accepted."""
+"""Statuses of a successful write."""
 NO_CONTENT = frozenset({200, 204})
-"""Statuses of a deletion."""
+"""Statuses of a successful deletion."""
 
 
 class Paging(Enum):
-    """How a reply relates to the list it belongs to."""
+    """Paging of an operation."""
 
     SINGLE = "single"
-    """One record, no list."""
+    """One record, not a list."""
     WHOLE = "whole"
-    """The whole list in one reply."""
+    """The whole list in one response."""
     NUMBERED = "numbered"
-    """``page`` and ``per_page``, finished by the envelope's ``count``."""
+    """Numbered pages (``page``, ``per_page``), up to the envelope's ``count``."""
     CURSOR = "cursor"
-    """``end_cursor``, finished by ``page_info.has_next_page``."""
+    """Cursors (``end_cursor``), until ``page_info.has_next_page`` is false."""
 
 
 class RateClass(Enum):
-    """Which of the documented limits count a request. Reference: rate limiting, per API key."""
+    """Group of documented limits that count a request. Reference: rate limiting, per API key."""
 
     SLOW = "slow"
-    """Appointment reads and slot searches: 10 a second, and the people's minute limit."""
+    """Appointment reads and slot searches: 10 per second, and the limit of ``PEOPLE``."""
     PEOPLE = "people"
-    """Patients and appointments: 1,000 a minute."""
+    """Patients and appointments: 1,000 per minute."""
     OTHER = "other"
-    """Everything else: 2,000 a minute."""
+    """Everything else: 2,000 per minute."""
 
 
 class ScopeNeed(Enum):
-    """Whether an operation takes a practice (subdomain) or a location."""
+    """Need of an operation for a practice (subdomain) or a location."""
 
     NONE = "none"
     OPTIONAL = "optional"
     REQUIRED = "required"
 
 
-def _operation(row: OperationSpec) -> str:
-    return f"{row.method} {row.path}"
+def _operation(spec: OperationSpec) -> str:
+    return f"{spec.method} {spec.path}"
 
 
-def _wire_names(row: OperationSpec) -> dict[str, str]:
-    names = {name.removesuffix("[]"): name for name in row.filters}
-    if row.location is not ScopeNeed.NONE and row.location_filter not in row.sibling_fields:
-        names.setdefault(row.location_filter, row.location_filter)
+def _wire_names(spec: OperationSpec) -> dict[str, str]:
+    names = {name.removesuffix("[]"): name for name in spec.filters}
+    if spec.location is not ScopeNeed.NONE and spec.location_filter not in spec.sibling_fields:
+        names.setdefault(spec.location_filter, spec.location_filter)
     return names
 
 
@@ -84,60 +84,60 @@ class OperationSpec:
 
     method: str
     path: str
-    """Template with the identifiers in braces: ``/patients/{id}``."""
+    """Template with ids in braces: ``/patients/{id}``."""
     paging: Paging = Paging.SINGLE
     payload: tuple[str, ...] = ()
-    """Keys of ``data`` under which the record or list may sit; ``data`` itself otherwise."""
+    """Keys of ``data`` that may hold the record or list; otherwise it is ``data`` itself."""
     inner: str | None = None
-    """Key of each listed group under which the records really sit (locations in institutions)."""
+    """Key of each listed group that holds the records (locations in institutions)."""
     max_per_page: int | None = None
     rate: RateClass = RateClass.OTHER
     safe: bool = True
-    """True where doing it twice does no harm, so that a lost answer may be asked for again."""
+    """True if repeating the operation does no harm, so that it may be retried."""
     success: frozenset[int] = frozenset({200})
     subdomain: ScopeNeed = ScopeNeed.REQUIRED
     location: ScopeNeed = ScopeNeed.NONE
     location_filter: str = "location_id"
-    """The filter that takes the scope's location."""
+    """The filter that receives the scope's location."""
     with_location: tuple[str, ...] = ()
-    """Filters that the API takes only together with a location."""
+    """Filters that the API accepts only together with a location."""
     filters: tuple[str, ...] = ()
-    """Query parameters by their public (v3) names; ``[]`` marks those that take several values."""
+    """Query parameters by their public (v3) names; ``[]`` marks those with several values."""
     required: tuple[str, ...] = ()
-    """Filters that must be given, by public name, without ``[]``."""
+    """Required filters, by public name without ``[]``."""
     one_of: tuple[str, ...] = ()
-    """Filters of which at least one must be given, by public name, without ``[]``."""
+    """Filters of which at least one is required, by public name without ``[]``."""
     at_most: Mapping[str, int] = field(factory=dict[str, int])
-    """How many values a filter takes, by public name, without ``[]``."""
+    """Maximum number of values of a filter, by public name without ``[]``."""
     path_from: tuple[str, ...] = ()
-    """Filters that fill the path's places in order, where the method takes no identifiers."""
+    """Filters that are path parameters in this version, in order."""
     unscoped_if: Mapping[str, str] = field(factory=dict[str, str])
-    """Arguments with whose value nothing of a practice is meant: the subdomain is left out."""
+    """Values of arguments that select data of no practice: the subdomain is then left out."""
     wire: Mapping[str, str] = field(factory=dict[str, str])
-    """Public name to this version's name, where they differ."""
+    """Name in this version by public name, where they differ."""
     wrap: str | None = None
-    """Key under which the body's fields are sent; ``""`` where they are the body themselves."""
+    """Key of the body that holds its fields; ``""`` if they are the body itself."""
     sibling_fields: Mapping[str, tuple[str, ...]] = field(factory=dict[str, tuple[str, ...]])
-    """Body fields that sit elsewhere than under ``wrap``: public name to path of keys."""
+    """Path of keys by public name, for body fields outside ``wrap``."""
     multipart: bool = False
-    """True where the body is a form with a file in it, instead of JSON."""
+    """True if the body is a form with a file instead of JSON."""
     unsupported: tuple[str, ...] = ()
-    """Body fields that only the other version takes."""
+    """Body fields that only the other version has."""
     safe_if: str | None = None
-    """Body field that makes an unsafe write safe when it is True."""
+    """Body field that makes an unsafe write safe if it is True."""
     lookup_hint: str = ""
-    """For unsafe writes: the sentence that says how to find out whether it happened."""
+    """Sentence that says how to look up whether an unsafe write happened."""
 
     operation: str = field(init=False, eq=False, default=Factory(_operation, takes_self=True))
-    """Verb and template, the name that logs and errors use."""
+    """Method and path template, for logs and errors."""
     wire_names: Mapping[str, str] = field(
         init=False, eq=False, repr=False, default=Factory(_wire_names, takes_self=True)
     )
-    """Public name of each filter without ``[]`` to the name with it; the scope's place too."""
+    """Name with ``[]`` by public name without it, for filters and for the scope's location."""
 
     @property
     def takes_body(self) -> bool:
-        """Whether the request has a body."""
+        """True if the request has a body."""
         return self.wrap is not None or self.multipart
 
 
@@ -148,7 +148,7 @@ LOGIN = OperationSpec(
     success=CREATED,
     subdomain=ScopeNeed.NONE,
 )
-"""``POST /authenticates``. It is safe to repeat."""
+"""The login, which is safe to repeat."""
 
 
 def _in_both(endpoint: Endpoint[object]) -> OperationSpec | None:
@@ -157,21 +157,21 @@ def _in_both(endpoint: Endpoint[object]) -> OperationSpec | None:
 
 @frozen(kw_only=True)
 class Endpoint(Generic[T_co]):
-    """One method of the library: its name, what it returns, and its row in each version."""
+    """A method of the library: its name, its model, and its operation in each API version."""
 
     resource: str
     verb: str
     model: str | None
-    """Name of the class in `nexhealth_async.models`; None where nothing comes back."""
+    """Name of the class in `nexhealth_async.models`; None if no record is returned."""
     both: OperationSpec | None = field(default=None, repr=False, eq=False)
-    """The operation, where both versions have the same one."""
+    """The operation if it is the same in both versions."""
     v2: OperationSpec | None = field(default=Factory(_in_both, takes_self=True))
     v3: OperationSpec | None = field(default=Factory(_in_both, takes_self=True))
 
 
 @frozen(kw_only=True)
 class Operation:
-    """One operation of one API version, as data; `NexHealth.endpoints` lists them."""
+    """Description of an operation in one API version, as `NexHealth.endpoints` lists it."""
 
     version: str
     method: str
@@ -184,16 +184,16 @@ class Operation:
     filters: tuple[str, ...]
 
 
-def operation_of(endpoint: Endpoint[object], version: str, row: OperationSpec) -> Operation:
-    """Describe a row for listings and contract checks."""
+def operation_of(endpoint: Endpoint[object], version: str, spec: OperationSpec) -> Operation:
+    """Describe an operation for listings and contract tests."""
     return Operation(
         version=version,
-        method=row.method,
-        path=row.path,
+        method=spec.method,
+        path=spec.path,
         resource=endpoint.resource,
         verb=endpoint.verb,
-        paging=row.paging.value,
-        rate_class=row.rate.value,
-        safe=row.safe,
-        filters=row.filters,
+        paging=spec.paging.value,
+        rate_class=spec.rate.value,
+        safe=spec.safe,
+        filters=spec.filters,
     )

@@ -1,4 +1,4 @@
-"""North American phone numbers in the form that the API stores and searches."""
+"""North American phone numbers in the API's form."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ _PHONE = re.compile(r"(?:\+?1)?([0-9]{10})")
 
 @strip_traceback
 def normalize_phone(text: str) -> str:
-    """Return a North American number as the API wants it: ten digits.
+    """Return a North American phone number as the API expects it: ten digits.
 
-    ``"+1 (212) 555-0133"`` becomes ``"2125550133"``. The API cuts longer text off after ten
-    characters and looks numbers up by exact match, so do this both before writing and before
-    searching. Raises `InvalidArgumentError`, a ValueError, for what is no such number.
+    ``"+1 (212) 555-0133"`` becomes ``"2125550133"``. The API truncates longer text to ten
+    characters and searches for exact matches, so normalize numbers before both writes and searches.
+
+    Args:
+        text: The number, with or without country code and separators.
+
+    Raises:
+        InvalidArgumentError: It is not a North American number. The class is a ValueError.
     """
     digits = digits_of(text)
     if digits is None:
-        raise InvalidArgumentError("not a North American phone number of ten digits")
+        raise InvalidArgumentError("the text is not a North American phone number of ten digits")
     return digits
 
 

@@ -1,6 +1,6 @@
-"""Addresses of HTTP proxies: given by the caller or by the environment.
+"""HTTP proxies from arguments or from the environment.
 
-Credentials in an address are kept apart from it, and no ``repr`` and no message shows them.
+Credentials are separated from the address and appear in no ``repr`` and no message.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Proxy:
 
 
 def proxy_from(address: str, *, source: str) -> Proxy:
-    """Parse the address of a proxy; one without a scheme is an HTTP proxy, as in curl.
+    """Parse the address of a proxy; without a scheme it is an HTTP proxy, as in curl.
 
     Args:
-        address: Such as ``http://user:password@proxy.example.com:3128``.
-        source: The argument or variable that holds it, for messages.
+        address: Address such as ``http://user:password@proxy.example.com:3128``.
+        source: Name of the argument or variable that holds it, for messages.
 
     Raises:
-        InvalidArgumentError: It is no address of an HTTP proxy. The message does not show it.
+        InvalidArgumentError: It is not the address of an HTTP proxy. The message does not show it.
     """
     text = address.strip()
     if "://" not in text:
@@ -68,14 +68,11 @@ def proxy_from(address: str, *, source: str) -> Proxy:
         )
     if parts.scheme not in _PORTS:
         raise InvalidArgumentError(
-            f"{source} names a proxy that is not an HTTP proxy; only http:// and https:// "
-            "addresses of proxies can be used"
+            f"{source} is not the address of an HTTP proxy; use http:// or https://"
         )
     user = None if parts.username is None else unquote(parts.username)
     if user and ":" in user:
-        raise InvalidArgumentError(
-            f"{source} has a colon in the user's name, which HTTP cannot send"
-        )
+        raise InvalidArgumentError(f"{source} has a colon in the user name, which HTTP cannot send")
     return Proxy(
         scheme=parts.scheme,
         host=host,
@@ -86,10 +83,10 @@ def proxy_from(address: str, *, source: str) -> Proxy:
 
 
 def proxy_from_environment(scheme: str, variables: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy for a scheme from ``urllib.request.getproxies()``; ``all`` is the default.
+    """Return the proxy for a scheme from ``urllib.request.getproxies()``, or else the one for all.
 
     Raises:
-        InvalidArgumentError: The variable is no address of an HTTP proxy.
+        InvalidArgumentError: The variable does not hold the address of an HTTP proxy.
     """
     for name in (scheme, "all"):
         if address := variables.get(name, "").strip():
@@ -98,18 +95,18 @@ def proxy_from_environment(scheme: str, variables: Mapping[str, str]) -> Proxy |
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, which no proxy is asked for."""
+    """Return whether a host is this machine, for which no proxy is used."""
     return _LOOPBACK.fullmatch(host.strip("[]")) is not None
 
 
 def check_proxied_scheme(base_url: str, *, allow_http: bool) -> None:
-    """Refuse a proxy for an address without TLS, unless plain HTTP was asked for.
+    """Check that a proxy is used with TLS, unless plain HTTP is allowed.
 
     Raises:
-        InvalidArgumentError: The key would be shown to the proxy and to everyone on the way.
+        InvalidArgumentError: The proxy and the network could read the key.
     """
     if base_url.startswith("http://") and not allow_http:
         raise InvalidArgumentError(
-            "a proxy for an http:// base_url would see key and records; use https://, or "
+            "a proxy for an http:// base_url could read the key and records; use https://, or "
             "allow_http=True for a sandbox in another container"
         )

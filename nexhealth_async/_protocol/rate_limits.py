@@ -1,9 +1,9 @@
-"""When the next request may leave under the documented limits, as exact logs of departures.
+"""Rate limits as exact sliding-window logs of requests.
 
-A server's window may be fixed or sliding and begin at any moment, and a request is counted
-somewhere between leaving here and its answer coming back. So a departure holds its place in a
-limit of N per W until W after the answer, or W and a quarter of a second after leaving if the
-answer is slow; a leaky bucket with burst b would let b + N through in one window.
+A server's window may be fixed or sliding and start at any moment, and the server counts a request
+at some time between sending and response. So a permit for a limit of N per W seconds is held until
+W after the response, or until W and a quarter of a second after sending if the response is slow. A
+leaky bucket with burst b would let b + N requests through in one window.
 Reference: v2 1.10, v3 1.7 (limits per API key).
 """
 
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 ANSWER_SLACK = 0.25
-"""Seconds a request may travel before it is counted, as far as the log reckons."""
+"""Seconds that may pass between sending a request and the server counting it."""
 
 
 @frozen
@@ -47,14 +47,14 @@ class Limit:
 
 @frozen(kw_only=True)
 class Rates:
-    """The limits a session keeps, per API key; a value to pass as ``rates=``.
+    """Rate limits of a session, per API key, passed as ``rates=``.
 
-    The defaults are the documented limits. Where several processes share a key, give each its
-    share: ``Rates().share(1 / 4)``. None switches a limit off.
+    The defaults are the documented limits. If several processes use a key, give each its share:
+    ``Rates().share(1 / 4)``. None turns a limit off.
     """
 
     overall: Limit | None = Limit(100, 1.0)
-    """Every request, login included."""
+    """All requests, logins included."""
     slow: Limit | None = Limit(10, 1.0)
     """Appointment reads and slot searches, which count in ``people`` too."""
     people: Limit | None = Limit(1_000, 60.0)
@@ -64,13 +64,20 @@ class Rates:
 
     @classmethod
     def unlimited(cls) -> Rates:
-        """Keep no limits; the server's 429s are still waited out."""
+        """Return rates without limits; calls still wait after a 429."""
         return cls(overall=None, slow=None, people=None, other=None)
 
     def share(self, part: float) -> Rates:
-        """Return these limits scaled to a process's part of them, at least one request each."""
+        """Return a process's share of these limits, at least one request per limit.
+
+        Args:
+            part: The share, more than 0 and at most 1.
+
+        Raises:
+            InvalidArgumentError: ``part`` is out of range.
+        """
         if not 0 < part <= 1:
-            raise InvalidArgumentError("a part of the limits is more than 0 and at most 1")
+            raise InvalidArgumentError("part must be more than 0 and at most 1")
 
         def scaled(limit: Limit | None) -> Limit | None:
             return limit and Limit(max(1, int(limit.count * part)), limit.seconds)
@@ -84,28 +91,28 @@ class Rates:
 
 
 class Permit:
-    """One request's places in its limits' logs."""
+    """Permission to send one request, counted in the logs of its limits."""
 
-    __slots__ = ("_logs", "answered", "left", "soon", "withdrawn")
+    __slots__ = ("_logs", "answered", "left", "released", "soon")
 
     def __init__(self, left: float, logs: tuple[_WindowLog, ...]) -> None:
         self.left: float = left
-        """When it left."""
+        """Time of sending."""
         self.answered: float | None = None
-        """When the answer came."""
+        """Time of the response."""
         self.soon: bool = False
-        """True if that was soon enough to free the places earlier."""
-        self.withdrawn: bool = False
-        """True if it never left after all."""
+        """True if the response came early enough to free the permit earlier."""
+        self.released: bool = False
+        """True if the request was not sent."""
         self._logs = logs
 
     def count_in(self, logs: tuple[_WindowLog, ...]) -> None:
-        """Hold places in these logs too."""
+        """Count the permit in these logs too."""
         self._logs = (*self._logs, *logs)
 
     def answer(self, moment: float) -> None:
-        """Note that the answer came, which may free its places earlier."""
-        if self.answered is not None or self.withdrawn:
+        """Record the time of the response, which may free the permit earlier."""
+        if self.answered is not None or self.released:
             return
         self.answered = moment
         if moment < self.left + ANSWER_SLACK:
@@ -113,16 +120,16 @@ class Permit:
             for log in self._logs:
                 log.note_answer(self)
 
-    def withdraw(self) -> None:
-        """Give its places back at once: it did not leave."""
-        if not self.withdrawn:
-            self.withdrawn = True
+    def release(self) -> None:
+        """Free the permit at once: the request was not sent."""
+        if not self.released:
+            self.released = True
             for log in self._logs:
                 log.free(self)
 
     def free_at(self, seconds: float) -> float:
-        """Return when its place in a limit with this window is free again."""
-        if self.withdrawn:
+        """Return the time at which a limit with this window stops counting the permit."""
+        if self.released:
             return -inf
         if self.soon and self.answered is not None:
             return self.answered + seconds
@@ -130,10 +137,10 @@ class Permit:
 
 
 class _WindowLog:
-    """The departures that still hold a place in one limit.
+    """The permits that one limit counts.
 
-    Places become free in the order of leaving or, earlier, in the order of answering. Both orders
-    are kept, so that the next place to become free is at the head of one of the two queues.
+    Permits become free in the order of sending or, earlier, in the order of responses. Both orders
+    are kept, so the next permit to become free is at the head of one of the two queues.
     """
 
     __slots__ = ("_answered", "_held", "_left", "limit")
@@ -144,37 +151,37 @@ class _WindowLog:
         self._left: deque[Permit] = deque()
         self._answered: deque[Permit] = deque()
 
-    def add(self, departure: Permit) -> None:
+    def add(self, permit: Permit) -> None:
         self._held += 1
-        self._left.append(departure)
+        self._left.append(permit)
 
-    def note_answer(self, departure: Permit) -> None:
-        self._answered.append(departure)
+    def note_answer(self, permit: Permit) -> None:
+        self._answered.append(permit)
 
-    def free(self, departure: Permit) -> None:
-        """Give a withdrawn place back, unless it is free by now."""
-        queue = self._answered if departure.soon else self._left
+    def free(self, permit: Permit) -> None:
+        """Stop counting a released permit, unless it is free already."""
+        queue = self._answered if permit.soon else self._left
         with suppress(ValueError):
-            queue.remove(departure)
+            queue.remove(permit)
             self._held -= 1
 
     def earliest(self, now: float) -> float:
-        """Return the first moment, now or later, at which a place is free."""
+        """Return the earliest time, from now on, at which a permit is free."""
         count = self.limit.count
         if self._held < count:
-            return now  # Whether places are free already is looked at when none is left.
-        soonest = self._sweep(now)
+            return now  # expired permits are removed only once the limit is reached
+        soonest = self._remove_expired(now)
         if self._held < count:
             return now
         if self._held == count:
             return soonest
-        # Somebody left without asking; then several places must become free.
-        holding = (*self._answered, *(held for held in self._left if not held.soon))
-        ends = sorted(held.free_at(self.limit.seconds) for held in holding)
+        # More permits were taken than the limit allows; several must become free.
+        permits = (*self._answered, *(permit for permit in self._left if not permit.soon))
+        ends = sorted(permit.free_at(self.limit.seconds) for permit in permits)
         return ends[self._held - count]
 
-    def _sweep(self, now: float) -> float:
-        """Give back what is free by now; return when the next place will be."""
+    def _remove_expired(self, now: float) -> float:
+        """Remove the permits that are free by now; return when the next one will be."""
         seconds, soonest = self.limit.seconds, inf
         left, answered = self._left, self._answered
         while answered:
@@ -201,7 +208,7 @@ LIMITS_OF_CLASS: Final[Mapping[RateClass, tuple[str, ...]]] = {
 
 
 class SlidingWindowLog:
-    """The logs of all limits of one key. Times are any monotonic seconds, given by the caller."""
+    """Logs of all limits of one API key. Times are monotonic seconds, given by the caller."""
 
     def __init__(self, rates: Rates) -> None:
         limits: dict[str, Limit | None] = attrs.asdict(rates, recurse=False)
@@ -210,97 +217,103 @@ class SlidingWindowLog:
             rate: tuple(logs[name] for name in names if name in logs)
             for rate, names in LIMITS_OF_CLASS.items()
         }
-        self._closed_until: dict[RateClass, float] = {}
+        self._paused_until: dict[RateClass, float] = {}
 
     def earliest(self, rate: RateClass, now: float) -> float:
-        """Return when a request of this class may leave: now, or a later moment."""
+        """Return the earliest time, from now on, at which a request of this class may be sent."""
         moment = now
-        if self._closed_until and (until := self._closed_until.get(rate, now)) > now:
+        if self._paused_until and (until := self._paused_until.get(rate, now)) > now:
             moment = until
         for log in self._logs[rate]:
             moment = max(moment, log.earliest(now))
         return moment
 
     def not_before(self, rate: RateClass, moment: float, ahead: int) -> float:
-        """Return a time before which nobody can leave who has so many ahead at ``moment``.
+        """Return a time before which a request with so many others ahead cannot be sent.
 
-        Answers under way may open places up to a quarter of a second before that.
+        Args:
+            rate: Rate class of the requests.
+            moment: Time at which the first of them can be sent. Responses in flight may free
+                permits up to a quarter of a second earlier.
+            ahead: Number of requests ahead.
         """
         waits = (ahead // log.limit.count * log.limit.seconds for log in self._logs[rate])
         return moment - ANSWER_SLACK + max(waits, default=0.0)
 
-    def leave(self, rate: RateClass, now: float) -> Permit:
-        """Take a place in every limit of the class at once."""
+    def acquire(self, rate: RateClass, now: float) -> Permit:
+        """Take a permit from all limits of the class, even if they are exhausted."""
         logs = self._logs[rate]
-        departure = Permit(now, logs)
+        permit = Permit(now, logs)
         for log in logs:
-            log.add(departure)
-        return departure
+            log.add(permit)
+        return permit
 
-    def adopt(self, rate: RateClass, departures: Sequence[Permit]) -> None:
-        """Count what left by leave of another log, given in the order of leaving."""
+    def adopt(self, rate: RateClass, permits: Sequence[Permit]) -> None:
+        """Count permits of another log, given in the order of sending."""
         logs = self._logs[rate]
-        for departure in departures:
-            departure.count_in(logs)
+        for permit in permits:
+            permit.count_in(logs)
             for log in logs:
-                log.add(departure)
-        soon = (one for one in departures if one.soon)
-        for departure in sorted(soon, key=lambda one: one.answered or 0.0):
+                log.add(permit)
+        soon = (permit for permit in permits if permit.soon)
+        for permit in sorted(soon, key=lambda permit: permit.answered or 0.0):
             for log in logs:
-                log.note_answer(departure)
+                log.note_answer(permit)
 
     def close(self, rate: RateClass, until: float) -> None:
-        """Let nothing of this class leave before a moment: the server answered 429."""
-        self._closed_until[rate] = max(until, self._closed_until.get(rate, until))
+        """Send no request of this class before a time, after a 429."""
+        self._paused_until[rate] = max(until, self._paused_until.get(rate, until))
 
 
 class LimiterBackend(Protocol):
-    """What the gates ask about places: a `SlidingWindowLog`, or one that shares its limits."""
+    """Source of permits for a rate limiter: a `SlidingWindowLog`, or limits shared by processes."""
 
     def earliest(self, rate: RateClass, now: float) -> float:
-        """Return when a request may leave; infinity where that has to be asked for first."""
+        """Return when a request may be sent; infinity while the shared limits must be asked."""
         ...
 
     def not_before(self, rate: RateClass, moment: float, ahead: int) -> float:
-        """Return a time before which nobody can leave who has so many ahead."""
+        """Return a time before which a request with so many others ahead cannot be sent."""
         ...
 
-    def leave(self, rate: RateClass, now: float) -> Permit:
-        """Take a place in every limit of the class."""
+    def acquire(self, rate: RateClass, now: float) -> Permit:
+        """Take a permit from all limits of the class."""
         ...
 
     def close(self, rate: RateClass, until: float) -> None:
-        """Let nothing of this class leave before a moment."""
+        """Send no request of this class before a time."""
         ...
 
 
 class SharedLimiterBackend(LimiterBackend, Protocol):
-    """A process's part of limits that many processes share."""
+    """A process's part of limits that processes share."""
 
     @property
     def turns(self) -> int:
-        """How often it asked the others."""
+        """Number of permit requests to the shared limits."""
         ...
 
     async def aclose(self) -> None:
-        """Give back what is held, and let go of connections."""
+        """Return unused permits and close connections."""
         ...
 
 
 class SharedRates(Protocol):
-    """Limits that many processes keep together, to pass as ``rates=``."""
+    """Limits that processes share, passed as ``rates=``."""
 
     @property
     def rates(self) -> Rates:
-        """The limits of the API key, which all processes share."""
+        """Limits of the API key for all processes together."""
         ...
 
     def join(
         self, account: str, *, waiting: Callable[[RateClass], int], wake: Callable[[], None]
     ) -> SharedLimiterBackend:
-        """Return a session's part in the limits of a key; nothing is connected yet.
+        """Return a session's part of the limits of a key, without connecting yet.
 
-        ``waiting`` tells how many requests of a class wait for a place, and ``wake`` is called
-        when more is known than before.
+        Args:
+            account: Fingerprint of the API key.
+            waiting: Returns the number of requests of a class that wait for a permit.
+            wake: Called when the shared limits have changed.
         """
         ...

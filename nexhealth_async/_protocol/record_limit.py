@@ -1,7 +1,8 @@
-"""A bound on the records of one page: millions of tiny ones fit into a body of allowed size.
+"""Limit on the number of records in a page.
 
-A record that is not decoded yet is a Python object of some 80 bytes, so that such a page would
-take ten times its size in memory and hold the event loop for seconds.
+A body of allowed size may hold millions of tiny records. An undecoded record is a Python object of
+about 80 bytes, so such a page would take ten times its size in memory and block the event loop for
+seconds.
 """
 
 from __future__ import annotations
@@ -13,38 +14,38 @@ import msgspec
 __all__ = ["MAX_RECORDS", "has_too_many_records"]
 
 MAX_RECORDS: Final = 100_000
-"""Records in one page; the API's largest pages hold 1,000, and lists without pages some more."""
+"""Maximum records in a page; the API's largest pages hold 1,000, and unpaged lists a few more."""
 _LARGE_BODY: Final = 2 * 2**20
-"""Bytes of a body that is looked at: counting takes time that pages of usual size do not pay."""
+"""Size in bytes above which a body is checked, so that usual pages need no counting."""
 _FEW_COMMAS: Final = 250_000
-"""Commas of a body that needs no closer look: it holds at most one record more."""
+"""Number of commas below which a body passes: it has at most one more record than commas."""
 
 
 def has_too_many_records(body: bytes, keys: tuple[str, ...], inner: str | None) -> bool:
-    """Tell whether a list's reply holds more records than a page may have.
+    """Return whether a list's response holds more records than `MAX_RECORDS`.
 
     Args:
-        body: The reply.
-        keys: Names under which ``data`` may hold the list.
-        inner: Name under which each element holds the records themselves, if it does.
+        body: Body of the response.
+        keys: Keys of ``data`` that may hold the list.
+        inner: Key of each element that holds the records, if there is one.
     """
     if len(body) <= _LARGE_BODY or body.count(b",") < _FEW_COMMAS:
         return False
     try:
         _counter(keys, inner).decode(body)
-    except (_TooManyError, msgspec.ValidationError):  # or elements that are no records at all
+    except (_TooManyError, msgspec.ValidationError):  # or elements that are not records
         return True
-    except (msgspec.DecodeError, RecursionError):  # broken JSON, which is told elsewhere
+    except (msgspec.DecodeError, RecursionError):  # invalid JSON, which the caller reports
         return False
     return False
 
 
 class _TooManyError(Exception):
-    """There are more."""
+    """More than `MAX_RECORDS` records."""
 
 
 def _counter(keys: tuple[str, ...], inner: str | None) -> msgspec.json.Decoder[object]:
-    """Return a decoder that keeps nothing of the records and stops after too many."""
+    """Return a decoder that discards the records and stops after `MAX_RECORDS`."""
     left = MAX_RECORDS
 
     def count(_: object) -> None:
@@ -63,13 +64,13 @@ def _counter(keys: tuple[str, ...], inner: str | None) -> msgspec.json.Decoder[o
 
 
 def _list_struct(element: type) -> Any:
-    return list[element] | None  # type: ignore[valid-type]  # made while the program runs
+    return list[element] | None  # type: ignore[valid-type]  # created at run time
 
 
 def _wrapper_struct(
     keys: tuple[str, ...], kind: object, namespace: dict[str, Any] | None = None
 ) -> Any:
-    """Return a class that has these keys, and skips all others."""
-    names = {f"field_{place}": key for place, key in enumerate(dict.fromkeys(keys))}
+    """Return a struct class with these keys, which skips all others."""
+    names = {f"field_{index}": key for index, key in enumerate(dict.fromkeys(keys))}
     fields = [(name, kind, None) for name in names]
     return msgspec.defstruct("ClaimHolder", cast("Any", fields), rename=names, namespace=namespace)

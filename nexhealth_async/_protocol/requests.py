@@ -1,4 +1,4 @@
-"""Endpoint and arguments to request: query spelling, body wrapping, the version's headers.
+"""Requests from endpoints and arguments: query encoding, body wrapping, version headers.
 
 Reference: query encoding (Rails-style repeated ``ids[]=``), scoping, selecting the version.
 """
@@ -45,18 +45,18 @@ _VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _PATH = re.compile(r"/(?!/)(?!.*(\.|%2e){2})(?:[\w\-./~@:]|%[0-9a-f]{2})*+", re.IGNORECASE)
 _MAX_PATH_LENGTH = 4_000
 _VALUE = re.compile(r"(?<=/)(?![a-z_]+(/|$))[^/]+")
-"""A part of a path that is no word of the API's, so that it may be a value."""
+"""A segment of a path that is not a word of the API, so that it may be a value."""
 _RAW_OPERATION: Endpoint[object] = Endpoint(resource="request", verb="request", model=None)
 _FILE = frozenset({"file", "filename", "content_type"})
-"""The fields that make up the file of a form."""
+"""Fields that describe the file of a form."""
 _PATH_PARAMETER = re.compile(r"\{[a-z_]+\}")
 _UNRESERVED = re.compile(r"[\w\-.~:,]*", re.ASCII)
-"""Text that is the same in a URL; most is."""
+"""Text that needs no percent-encoding."""
 _VERSION_LITERAL = re.compile(r"v(?![01](\.|$))[0-9]+(\.[0-9]+)*")
-"""Version 2 and what came after it; the library has no rows for what came before."""
+"""Version 2 or later; the library has no operations of earlier versions."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-"""What is none makes a name of the address, and names are looked up."""
+"""Octet of an IPv4 address; with any other number the address would be resolved as a name."""
 _LOOPBACK = re.compile(rf"http://(localhost|127(\.{_OCTET}){{3}}|\[::1\])(:[0-9]+)?(/[^?#\s]*)?")
 _HTTPS = re.compile(r"https://[^/?#\s@]+(/[^?#\s]*)?")
 
@@ -71,49 +71,49 @@ def _encode_query(pairs: Sequence[tuple[str, str]]) -> str:
 
 @frozen(kw_only=True)
 class PlannedCall:
-    """One operation with its arguments spelled out, ready to be sent once or page by page."""
+    """An operation with its encoded arguments, ready to be sent once or page by page."""
 
     endpoint: Endpoint[object]
-    row: OperationSpec
+    spec: OperationSpec
     path: str = field(repr=False)
     query: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
-    """What the body is, where there is one."""
+    """Media type of the body, if there is one."""
     insignificant_params: bool = False
-    """True where an argument makes an unsafe write safe."""
+    """True if an argument makes an unsafe write safe."""
     version: str = V2
-    """The API version it is spelled out for."""
+    """API version of the call."""
     plan_for_version: Callable[[str], PlannedCall] | None = field(
         default=None, repr=False, eq=False
     )
-    """Spells it out for another version, while it is not known which one is spoken."""
+    """Plans the call for another version; None if the version is known."""
     _target: str = field(init=False, repr=False, default=Factory(_target_of, takes_self=True))
 
     @property
     def safe(self) -> bool:
-        """Whether doing it twice does no harm: the row's word, unless an argument changes it."""
-        return self.insignificant_params or self.row.safe
+        """True if the call may be repeated without harm."""
+        return self.insignificant_params or self.spec.safe
 
     @property
     def operation(self) -> str:
-        """Verb and path template, free of values."""
-        return self.row.operation
+        """Method and path template, without values."""
+        return self.spec.operation
 
     @property
     def sent_filters(self) -> frozenset[str]:
-        """Names of the query parameters on the wire, without brackets."""
+        """Names of the query parameters as sent, without brackets."""
         return frozenset(name.removesuffix("[]") for name, _ in self.query)
 
     def request(self, *extra: tuple[str, str], headers: Mapping[str, str]) -> Request:
-        """Build the request, with page or cursor parameters after the call's own."""
+        """Build the request, with page or cursor parameters appended to the query."""
         target = self._target
         if extra:
             target += f"{'&' if self.query else '?'}{_encode_query(extra)}"
         if self.body is not None:
             headers = {**headers, "Content-Type": self.content_type}
         return Request(
-            method=self.row.method,
+            method=self.spec.method,
             target=target,
             headers=headers,
             body=self.body,
@@ -122,50 +122,57 @@ class PlannedCall:
 
 
 def check_base_url(url: str, *, allow_http: bool = False) -> str:
-    """Return the base URL without a trailing slash; refuse what would send a key in the clear."""
+    """Return the base URL without a trailing slash.
+
+    Args:
+        url: The base URL.
+        allow_http: Accept ``http://`` for hosts other than this machine.
+
+    Raises:
+        InvalidArgumentError: The URL is invalid or would send the key without encryption.
+    """
     if not url.isascii():
         raise InvalidArgumentError(
-            "base_url has characters beyond ASCII, which can be read in more than one way; spell "
-            "its host in punycode (xn--...) and percent-encode its path"
+            "base_url has ambiguous characters beyond ASCII; write its host in punycode "
+            "(xn--...) and percent-encode its path"
         )
-    asked = allow_http and _HTTPS.fullmatch(url.replace("http://", "https://", 1))
-    if asked or _HTTPS.fullmatch(url) or _LOOPBACK.fullmatch(url):
+    is_allowed_http = allow_http and _HTTPS.fullmatch(url.replace("http://", "https://", 1))
+    if is_allowed_http or _HTTPS.fullmatch(url) or _LOOPBACK.fullmatch(url):
         return url.rstrip("/")
     raise InvalidArgumentError(
-        "base_url must be an https:// address without credentials, query or fragment; http:// is "
-        "accepted for the loopback interface, and elsewhere with allow_http=True only, because it "
-        "shows key and records to everyone on the way"
+        "base_url must be an https:// address without credentials, query or fragment; http:// "
+        "sends key and records unencrypted, so it needs allow_http=True except on the loopback "
+        "interface"
     )
 
 
 @lru_cache(maxsize=4_096)
 def check_subdomain(subdomain: str) -> str:
-    """Return the subdomain; refuse what the API would answer with a misleading 403 or 400."""
+    """Return the subdomain; raise if the API would answer it with a misleading 403 or 400."""
     if not isinstance(subdomain, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgumentError(
-            f"the subdomain must be text, not {type(subdomain).__name__}; is the variable set that "
-            "it comes from?"
+            f"the subdomain must be text, not {type(subdomain).__name__}; check the variable that "
+            "it comes from"
         )
     if not subdomain.strip():
         raise InvalidArgumentError(
-            "the subdomain is blank; the API would answer 400: pass the practice's slug, "
-            "as GET /institutions lists it"
+            "the subdomain is blank; pass the practice's subdomain as GET /institutions lists it"
         )
     if subdomain != subdomain.lower():
         raise InvalidArgumentError(
-            "the subdomain has capital letters; write it in lower case, or the API would answer a "
-            "misleading 403 that says access is denied"
+            "the subdomain has capital letters, which the API answers with a misleading 403; "
+            "write it in lower case"
         )
-    if any(mark in "/.?&#" or mark.isspace() or not mark.isprintable() for mark in subdomain):
+    if any(char in "/.?&#" or char.isspace() or not char.isprintable() for char in subdomain):
         raise InvalidArgumentError(
-            "the subdomain has characters no subdomain has; pass the bare slug, "
-            "as GET /institutions lists it, not an address"
+            "the subdomain has invalid characters; pass the subdomain as GET /institutions lists "
+            "it, not a URL"
         )
     return subdomain
 
 
 def version_name(version: str) -> str:
-    """Return the header's spelling of a literal version: ``"v3"`` means ``"v3.0.0"``."""
+    """Return the version for the header: ``"v3"`` means ``"v3.0.0"``."""
     if version == "v3":
         return V3
     if _VERSION_LITERAL.fullmatch(str(version)):
@@ -174,25 +181,25 @@ def version_name(version: str) -> str:
 
 
 def version_headers(version: str) -> dict[str, str]:
-    """Return the headers that select the version, on every operation, login included."""
+    """Return the headers that select the version, for all operations including the login."""
     if is_v2(version):
         return {
             "Accept": "application/vnd.Nexhealth+json;version=2",
             "Nex-Api-Version": V2,
         }
-    # Some operations declare v2's media type alone as their reply, so anything else is fine, too.
+    # Some operations declare only v2's media type for their responses, so accept any type.
     return {"Accept": "application/json, */*;q=0.1", "Nex-Api-Version": version}
 
 
 def spec_for(endpoint: Endpoint[object], version: str) -> OperationSpec:
-    """Return the endpoint's row in a version, or say which version has it."""
-    row, other = (endpoint.v2, "v3") if is_v2(version) else (endpoint.v3, "v2")
-    if row is None:
+    """Return the endpoint's operation in a version; raises `NotInVersionError` without one."""
+    spec, other = (endpoint.v2, "v3") if is_v2(version) else (endpoint.v3, "v2")
+    if spec is None:
         raise NotInVersionError(
-            f"{endpoint.resource}.{endpoint.verb} is not offered in {version}; "
+            f"{endpoint.resource}.{endpoint.verb} is not available in {version}; "
             f'open the session with version="{other}"'
         )
-    return row
+    return spec
 
 
 def plan(
@@ -204,47 +211,61 @@ def plan(
     location_id: int | None = None,
     arguments: Mapping[str, object],
 ) -> PlannedCall:
-    """Spell out a call: check it, bind the scope, and divide the arguments into query and body.
+    """Plan a call: validate its arguments, bind the scope, and encode query and body.
 
-    A filter of None is not sent; a body field of None is sent as null. Raises `MissingScopeError`,
-    `NotInVersionError`, `InvalidArgumentError`, or TypeError for an argument that no version knows.
+    A filter of None is not sent; a body field of None is sent as null.
+
+    Args:
+        endpoint: The endpoint.
+        version: API version of the call.
+        ids: Path parameters.
+        subdomain: The session's practice.
+        location_id: The session's location.
+        arguments: Filters and body fields by public name.
+
+    Raises:
+        MissingScopeError: The operation needs a practice or location.
+        NotInVersionError: The version lacks the operation or an argument.
+        InvalidArgumentError: An argument is missing or invalid.
+        TypeError: No version has an argument.
     """
-    row = spec_for(endpoint, version)
-    given = dict(arguments)
-    own_subdomain = None if "subdomain" in row.sibling_fields else given.pop("subdomain", None)
-    if own_subdomain is not None and row.subdomain is ScopeNeed.NONE:
+    spec = spec_for(endpoint, version)
+    remaining = dict(arguments)
+    own_subdomain = None if "subdomain" in spec.sibling_fields else remaining.pop("subdomain", None)
+    if own_subdomain is not None and spec.subdomain is ScopeNeed.NONE:
         _reject_unknown(endpoint, version, {"subdomain": own_subdomain})
-    query = _scope_query(row, given, path_ids=own_subdomain, session_scope=subdomain)
-    ids = (*ids, *(_path_id(row, name, given.pop(name, None)) for name in row.path_from))
+    query = _scope_query(spec, remaining, own_subdomain, session_subdomain=subdomain)
+    ids = (*ids, *(_path_id(spec, name, remaining.pop(name, None)) for name in spec.path_from))
 
-    filters = row.wire_names
-    _bind_location(row, given, location_id)
-    fields = {name: given.pop(name) for name in [*given] if name not in filters}
-    if fields and not row.takes_body:
+    filters = spec.wire_names
+    _bind_location(spec, remaining, location_id)
+    fields = {name: remaining.pop(name) for name in [*remaining] if name not in filters}
+    if fields and not spec.takes_body:
         _reject_unknown(endpoint, version, fields)
-    _reject_unsupported(endpoint, version, row, fields)
-    for name in row.required:
-        if given.get(name) is None:
+    _reject_unsupported(endpoint, version, spec, fields)
+    for name in spec.required:
+        if remaining.get(name) is None:
             raise InvalidArgumentError(
-                f"{name} is required: the API refuses the call without it", operation=row.operation
+                f"{name} is required: the API rejects the call without it", operation=spec.operation
             )
-    if row.one_of and all(given.get(name) is None for name in row.one_of):
+    if spec.one_of and all(remaining.get(name) is None for name in spec.one_of):
         raise InvalidArgumentError(
-            f"give at least one of {', '.join(row.one_of)}: the API refuses the call without",
-            operation=row.operation,
+            f"at least one of {', '.join(spec.one_of)} is required: the API rejects the call "
+            "without it",
+            operation=spec.operation,
         )
-    for name, value in given.items():
+    for name, value in remaining.items():
         if value is not None:
-            query.extend(_pairs(row, filters[name], value))
-    body, content_type = _body_of(row, fields)
+            query.extend(_pairs(spec, filters[name], value))
+    body, content_type = _body_of(spec, fields)
     return PlannedCall(
         endpoint=endpoint,
-        row=row,
-        path=_path(row.path, ids),
+        spec=spec,
+        path=_path(spec.path, ids),
         query=tuple(query),
         body=body,
         content_type=content_type,
-        insignificant_params=row.safe_if is not None and fields.get(row.safe_if) is True,
+        insignificant_params=spec.safe_if is not None and fields.get(spec.safe_if) is True,
         version=version,
     )
 
@@ -257,15 +278,23 @@ def raw_call(
     json: object = None,
     safe: bool | None = None,
 ) -> PlannedCall:
-    """Spell out a call to a path that need not be in the table; it counts in its path's class."""
+    """Plan a call to any path, declared or not.
+
+    Args:
+        method: HTTP method.
+        path: Path without query.
+        params: Query parameters; lists are encoded as ``name[]``, and None is not sent.
+        json: Body.
+        safe: True if the call may be repeated; by default for GET and DELETE.
+    """
     verb = method.upper()
     if verb not in _VERBS:
         raise InvalidArgumentError("method must be GET, POST, PUT, PATCH or DELETE")
     if len(path) > _MAX_PATH_LENGTH:
-        raise InvalidArgumentError(f"path is longer than {_MAX_PATH_LENGTH:,} characters")
+        raise InvalidArgumentError(f"path must not exceed {_MAX_PATH_LENGTH:,} characters")
     if not _PATH.fullmatch(path):
-        raise InvalidArgumentError('path must begin with "/" and hold neither host, query nor ".."')
-    row = OperationSpec(
+        raise InvalidArgumentError('path must start with "/" and hold no host, query or ".."')
+    spec = OperationSpec(
         method=verb,
         path=_VALUE.sub("{id}", path),
         rate=_rate_class_of(verb, path),
@@ -277,17 +306,17 @@ def raw_call(
     for name, value in params.items():
         if value is None:
             continue
-        several = _is_list(value)
-        key = f"{name.removesuffix('[]')}[]" if several else name
-        items = list(cast("Sequence[object]", value)) if several else [value]
+        is_list = _is_list(value)
+        key = f"{name.removesuffix('[]')}[]" if is_list else name
+        items = list(cast("Sequence[object]", value)) if is_list else [value]
         if not items:
-            raise _empty_list_error(name, row)
+            raise _empty_list_error(name, spec)
         query.extend(
             (validate_text("a parameter's name", key), _text(name, item)) for item in items
         )
     return PlannedCall(
         endpoint=_RAW_OPERATION,
-        row=row,
+        spec=spec,
         path=quote(path, safe="/%:@~"),
         query=tuple(query),
         body=None if json is None else _encode_body(json),
@@ -295,7 +324,7 @@ def raw_call(
 
 
 def _rate_class_of(verb: str, path: str) -> RateClass:
-    """Return the class the documentation puts a path in."""
+    """Return the documented rate class of a path."""
     first = path.split("/")[1]
     if verb == "GET" and first in ("appointments", "appointment_slots", "available_slots"):
         return RateClass.SLOW
@@ -303,68 +332,69 @@ def _rate_class_of(verb: str, path: str) -> RateClass:
 
 
 def _scope_query(
-    row: OperationSpec,
+    spec: OperationSpec,
     arguments: Mapping[str, object],
+    own_subdomain: object,
     *,
-    path_ids: object,
-    session_scope: str | None,
+    session_subdomain: str | None,
 ) -> list[tuple[str, str]]:
-    """Name the practice the caller chose, or else the bound one."""
-    if row.subdomain is ScopeNeed.NONE:
+    """Return the query parameter for the call's own practice, or else the session's."""
+    if spec.subdomain is ScopeNeed.NONE:
         return []
-    for name, value in row.unscoped_if.items():
-        if arguments.get(name) == value and path_ids is None:
+    for name, value in spec.unscoped_if.items():
+        if arguments.get(name) == value and own_subdomain is None:
             return []
         if arguments.get(name) == value:
             raise InvalidArgumentError(
-                f"{name}={value!r} belongs to no practice: leave subdomain out",
-                operation=row.operation,
+                f"{name}={value!r} belongs to no practice; leave out subdomain",
+                operation=spec.operation,
             )
-    subdomain = session_scope if path_ids is None else str(path_ids)
+    subdomain = session_subdomain if own_subdomain is None else str(own_subdomain)
     if subdomain is None:
-        if row.subdomain is ScopeNeed.REQUIRED:
+        if spec.subdomain is ScopeNeed.REQUIRED:
             raise MissingScopeError(
-                "no practice was given; use nex.practice(subdomain), open the session with "
+                "the practice is missing; use nex.practice(subdomain), open the session with "
                 "subdomain=, or pass subdomain= to the call",
-                operation=row.operation,
+                operation=spec.operation,
             )
         return []
     return [("subdomain", check_subdomain(subdomain))]
 
 
-def _path_id(row: OperationSpec, name: str, value: object) -> int | str:
-    """Return a filter that this version has in the path, where it cannot be left out."""
+def _path_id(spec: OperationSpec, name: str, value: object) -> int | str:
+    """Return a filter that is a required path parameter in this version."""
     if value is None:
         raise InvalidArgumentError(
-            f"{name} is required in this API version", operation=row.operation
+            f"{name} is required in this API version", operation=spec.operation
         )
     return cast("int | str", value)
 
 
 def _bind_location(
-    row: OperationSpec, arguments: dict[str, object], location_id: int | None
+    spec: OperationSpec, arguments: dict[str, object], location_id: int | None
 ) -> None:
-    """Put the scope's location under the filter that takes it, unless the caller chose another."""
-    if row.location is ScopeNeed.NONE:
+    """Add the session's location to the arguments, unless the caller passed another."""
+    if spec.location is ScopeNeed.NONE:
         return
-    own = arguments.pop("location_id", None) if row.location_filter != "location_id" else None
-    chosen = arguments.get(row.location_filter)
+    own = arguments.pop("location_id", None) if spec.location_filter != "location_id" else None
+    chosen = arguments.get(spec.location_filter)
     if chosen is not None and own is not None:
         raise InvalidArgumentError(
-            f"give {row.location_filter} or location_id, not both", operation=row.operation
+            f"pass either {spec.location_filter} or location_id, not both",
+            operation=spec.operation,
         )
     if chosen is None:
         chosen = own if own is not None else location_id
         if chosen is not None:
-            arguments[row.location_filter] = chosen
-    needed = row.location is ScopeNeed.REQUIRED or any(
-        arguments.get(name) is not None for name in row.with_location
+            arguments[spec.location_filter] = chosen
+    needed = spec.location is ScopeNeed.REQUIRED or any(
+        arguments.get(name) is not None for name in spec.with_location
     )
     if chosen is None and needed:
         raise MissingScopeError(
-            "no location was given; use nex.practice(subdomain).location(id), open the session "
+            "the location is missing; use nex.practice(subdomain).location(id), open the session "
             "with location_id=, or pass location_id= to the call",
-            operation=row.operation,
+            operation=spec.operation,
         )
 
 
@@ -383,51 +413,51 @@ def _reject_unknown(
 
 
 def _reject_unsupported(
-    endpoint: Endpoint[object], version: str, row: OperationSpec, fields: Mapping[str, object]
+    endpoint: Endpoint[object], version: str, spec: OperationSpec, fields: Mapping[str, object]
 ) -> None:
-    for name in row.unsupported:
+    for name in spec.unsupported:
         if name in fields:
             raise NotInVersionError(
-                _version_error(endpoint, version, name), operation=row.operation
+                _version_error(endpoint, version, name), operation=spec.operation
             )
 
 
 def _version_error(endpoint: Endpoint[object], version: str, name: str) -> str:
     other = "v3" if is_v2(version) else "v2"
     return (
-        f"{endpoint.resource}.{endpoint.verb} takes {name} in {other} only; leave it out, or open "
-        f'the session with version="{other}"'
+        f"{endpoint.resource}.{endpoint.verb} accepts {name} only in {other}; leave it out, or "
+        f'open the session with version="{other}"'
     )
 
 
-def _pairs(row: OperationSpec, spec: str, value: object) -> list[tuple[str, str]]:
-    name = spec.removesuffix("[]")
-    wire = row.wire.get(spec, spec)
+def _pairs(spec: OperationSpec, filter_name: str, value: object) -> list[tuple[str, str]]:
+    name = filter_name.removesuffix("[]")
+    wire = spec.wire.get(filter_name, filter_name)
     if not _is_list(value):
         return [(wire, _text(name, value))]
     values = list(cast("Sequence[object]", value))
-    if name == spec:
-        raise InvalidArgumentError(f"{name} takes one value, not several", operation=row.operation)
+    if name == filter_name:
+        raise InvalidArgumentError(f"{name} takes one value, not several", operation=spec.operation)
     if not values:
-        raise _empty_list_error(name, row)
-    if len(values) > row.at_most.get(name, len(values)):
+        raise _empty_list_error(name, spec)
+    if len(values) > spec.at_most.get(name, len(values)):
         raise InvalidArgumentError(
-            f"{name} takes {row.at_most[name]} values at most; walk once for each lot",
-            operation=row.operation,
+            f"{name} takes at most {spec.at_most[name]} values; split them over several walks",
+            operation=spec.operation,
         )
     if len(values) > 1 and not wire.endswith("[]"):
         raise NotInVersionError(
-            f"{name} takes one id in this API version; walk once for each, or open the session "
+            f"{name} takes one id in this API version; walk once for each id, or open the session "
             'with version="v3"',
-            operation=row.operation,
+            operation=spec.operation,
         )
     return [(wire, _text(name, item)) for item in values]
 
 
-def _empty_list_error(name: str, row: OperationSpec) -> InvalidArgumentError:
+def _empty_list_error(name: str, spec: OperationSpec) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"{name} is empty, which the API would read as no filter at all: leave it out to mean that",
-        operation=row.operation,
+        f"{name} is an empty list, which the API treats as no filter; leave it out instead",
+        operation=spec.operation,
     )
 
 
@@ -436,14 +466,14 @@ def _is_list(value: object) -> bool:
 
 
 def _text(name: str, value: object) -> str:
-    """Spell one value as the API reads it."""
+    """Encode one value for the query."""
     match value:
         case bool():
             return "true" if value else "false"
         case str():
             if not value.strip():
                 raise InvalidArgumentError(
-                    f"{name} is blank; the API refuses blank values: leave it out instead"
+                    f"{name} is blank, which the API rejects; leave it out instead"
                 )
             return validate_text(name, value)
         case int():
@@ -457,42 +487,42 @@ def _text(name: str, value: object) -> str:
         case date():
             return value.isoformat()
         case _:
-            raise InvalidArgumentError(f"{name} cannot be a {type(value).__name__}")
+            raise InvalidArgumentError(f"{name} cannot be of type {type(value).__name__}")
 
 
 def validate_text(field: str, text: str) -> str:
-    """Return a text that a URL can hold; half a surrogate pair has no bytes to send."""
+    """Return the text; raise for a lone surrogate, which UTF-8 cannot encode."""
     if not text.isascii() and _LONE_SURROGATE.search(text):
-        raise InvalidArgumentError(f"{field} holds half a character (a lone surrogate)")
+        raise InvalidArgumentError(f"{field} holds half a character (a lone surrogate); remove it")
     return text
 
 
 @cache
-def _readable_template(template: str) -> list[str]:
+def _split_template(template: str) -> list[str]:
     return _PATH_PARAMETER.split(template)
 
 
 def _path(template: str, ids: Sequence[int | str]) -> str:
     if not ids and "{" not in template:
         return template
-    words = _readable_template(template)
-    if len(words) != len(ids) + 1:
-        raise TypeError(f"{template} takes {len(words) - 1} identifiers, not {len(ids)}")
-    path = words[0]
-    for id, word in zip(ids, words[1:], strict=True):
+    parts = _split_template(template)
+    if len(parts) != len(ids) + 1:
+        raise TypeError(f"{template} takes {len(parts) - 1} ids, not {len(ids)}")
+    path = parts[0]
+    for id, part in zip(ids, parts[1:], strict=True):
         if isinstance(id, bool) or not isinstance(id, (int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidArgumentError(
-                f"an identifier is a whole number or a text, never a {type(id).__name__}"
+                f"an id must be a whole number or text, not {type(id).__name__}"
             )
         if type(id) is int:
-            path += f"{id}{word}"
+            path += f"{id}{part}"
             continue
-        part = validate_text("an identifier", str(id))
-        if part.strip(". ") == "":
+        text = validate_text("an id", str(id))
+        if text.strip(". ") == "":
             raise InvalidArgumentError(
-                "an identifier in the path is blank or made of dots; pass the id of a record"
+                "an id in the path is blank or consists of dots; pass the id of a record"
             )
-        path += quote(part, safe="") + word
+        path += quote(text, safe="") + part
     return path
 
 
@@ -500,39 +530,39 @@ def _quote(text: str) -> str:
     return text if _UNRESERVED.fullmatch(text) else quote(text, safe="-._~:,")
 
 
-def _body_of(row: OperationSpec, fields: Mapping[str, object]) -> tuple[bytes | None, str]:
-    """Return the body and its kind: a form with a file in it, or JSON."""
-    if row.multipart:
-        beside = {name: value for name, value in fields.items() if name not in _FILE}
+def _body_of(spec: OperationSpec, fields: Mapping[str, object]) -> tuple[bytes | None, str]:
+    """Return the body and its media type: a form with a file, or JSON."""
+    if spec.multipart:
+        other_fields = {name: value for name, value in fields.items() if name not in _FILE}
         return form(
             content=fields.get("file"),
             filename=fields.get("filename"),
             content_type=fields.get("content_type"),
-            fields=[(name, _text(name, v)) for name, v in beside.items() if v is not None],
+            fields=[(name, _text(name, v)) for name, v in other_fields.items() if v is not None],
         )
-    return _encode_body(_body(row, fields)) if row.takes_body else None, "application/json"
+    return _encode_body(_body(spec, fields)) if spec.takes_body else None, "application/json"
 
 
-def _body(row: OperationSpec, fields: Mapping[str, object]) -> dict[str, object]:
-    inside: dict[str, object] = {}
+def _body(spec: OperationSpec, fields: Mapping[str, object]) -> dict[str, object]:
+    wrapped: dict[str, object] = {}
     body: dict[str, object] = {}
     for name, value in fields.items():
-        if name not in row.sibling_fields:
-            inside[name] = value
+        if name not in spec.sibling_fields:
+            wrapped[name] = value
         elif value is not None:
-            *above, last = row.sibling_fields[name]
-            place = body
-            for key in above:
-                place = cast("dict[str, object]", place.setdefault(key, {}))
-            place[last] = value
-    if not row.wrap:
-        return {**inside, **body}
-    body[row.wrap] = {**inside, **cast("dict[str, object]", body.get(row.wrap, {}))}
+            *parents, last = spec.sibling_fields[name]
+            target = body
+            for key in parents:
+                target = cast("dict[str, object]", target.setdefault(key, {}))
+            target[last] = value
+    if not spec.wrap:
+        return {**wrapped, **body}
+    body[spec.wrap] = {**wrapped, **cast("dict[str, object]", body.get(spec.wrap, {}))}
     return body
 
 
 def _check_body(path: str, value: object) -> None:
-    """Refuse what would be written wrongly: a time without a zone is read as another time."""
+    """Raise for naive timestamps and for numbers that are not finite, at any depth."""
     if isinstance(value, Mapping):
         for name, item in cast("Mapping[object, object]", value).items():
             _check_body(f"{path}.{name}" if path else str(name), item)
@@ -545,25 +575,25 @@ def _check_body(path: str, value: object) -> None:
         raise InvalidArgumentError(f"{path} must be a finite number")
 
 
-def _encode_odd(value: object) -> object:
+def _encode_mapping(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
-    raise InvalidArgumentError(f"a body field cannot be a {type(value).__name__}")
+    raise InvalidArgumentError(f"a body field cannot be of type {type(value).__name__}")
 
 
-_BODY = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_odd)
+_BODY_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_mapping)
 
 
 def _encode_body(body: object) -> bytes:
     try:
         _check_body("", body)
-        return _BODY.encode(body)
+        return _BODY_ENCODER.encode(body)
     except InvalidArgumentError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-        # The codec's error may hold a value, so it is gone when ours is raised.
+        # The encoder's error may hold a value, so it must not be the context of the next one.
         pass
     raise InvalidArgumentError(
-        "the body holds something JSON has no form for: half a character, a key that is no "
-        "text, a value of a foreign type, or too many levels"
+        "the body cannot be encoded as JSON: it holds a lone surrogate, a key that is not text, "
+        "an unsupported type, or too many levels"
     )

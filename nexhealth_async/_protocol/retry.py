@@ -1,4 +1,4 @@
-"""What to do after a failed attempt: again after some seconds, stop, or say that nobody knows.
+"""Decision after a failed attempt: retry, give up, or report an unknown outcome.
 
 Reference: v3 1.7 rate limits and retries; the API has no idempotency keys.
 """
@@ -26,56 +26,57 @@ __all__ = ["NO_RETRY", "Decision", "GiveUp", "ReportUnknown", "Retry", "RetryPol
 
 _TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 _RATE_WINDOW = 60.0
-"""Seconds of the longest documented limit's window; waiting longer for it gains nothing."""
+"""Window of the longest documented limit in seconds, after which it allows requests again."""
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how long to try again; a value to pass as ``retry=``.
+    """Retry policy, passed as ``retry=``.
 
-    Only what cannot do harm is repeated: reads, writes that set a state, and requests that
-    certainly did not arrive. Times are in seconds. The call's ``timeout`` bounds everything.
+    Only requests that can be repeated without harm are retried: reads, idempotent writes, and
+    requests that certainly did not arrive. Times are in seconds. The call's ``timeout`` covers all
+    attempts and waits.
     """
 
     attempts: int = field(default=4, validator=validators.ge(1))
-    """Most times one request is sent, the first included."""
+    """Maximum number of attempts, the first included."""
     base_delay: float = field(default=0.5, validator=validators.ge(0))
-    """Longest wait before the second attempt; it doubles with each further one."""
+    """Maximum wait before the second attempt; it doubles for each further one."""
     max_wait: float = field(default=20.0, validator=validators.ge(0))
-    """Ceiling of the doubling."""
+    """Upper bound of the doubled wait."""
     max_retry_after: float = field(default=60.0, validator=validators.ge(0))
-    """A server that asks for more patience than this gets the error raised at once."""
+    """Longest ``Retry-After`` that is waited for; after a longer one the error is raised."""
     attempt_timeout: float | None = field(
         default=cast("float | None", 30.0), validator=validators.optional(validators.gt(0.0))
     )
-    """How long one attempt may take before it counts as lost; None leaves it to the timeout."""
+    """Time limit of one attempt; None for no limit but the call's timeout."""
     late_commit_window: float = field(default=120.0, validator=validators.ge(0))
-    """How long after its answer was lost the server may still carry out a write.
+    """Seconds after a lost response in which the server may still execute a write.
 
-    An assumption: no document bounds it. ``OutcomeUnknownError.unsettled_until`` follows from it,
-    and until then ``appointments.book`` and ``patients.find_or_create`` do not send the same again.
+    An assumption: no document states a limit. `OutcomeUnknownError.unsettled_until` is derived from
+    it, and until then ``appointments.book`` and ``patients.find_or_create`` do not repeat a write.
     """
 
 
 NO_RETRY = RetryPolicy(attempts=1)
-"""One attempt, whatever happens; for callers with a queue or a user who tries again themselves."""
+"""Policy with a single attempt, for callers with a queue or with users who retry."""
 
 
 @frozen
 class Retry:
-    """Send it again after this many seconds."""
+    """Retry after ``delay`` seconds."""
 
     delay: float
 
 
 @frozen
 class GiveUp:
-    """Raise the error as it is."""
+    """Raise the error."""
 
 
 @frozen
 class ReportUnknown:
-    """The write may have happened; raise `OutcomeUnknownError`."""
+    """Raise `OutcomeUnknownError`: the write may have happened."""
 
 
 Decision: TypeAlias = Retry | GiveUp | ReportUnknown
@@ -86,26 +87,34 @@ def decide(
 ) -> Decision:
     """Decide what to do after a failed attempt.
 
-    Attempts are counted from 1; ``random_fraction`` is in [0, 1).
+    Args:
+        error: The attempt's error.
+        safe: True if the request may be repeated.
+        attempt: Number of the attempt, from 1.
+        policy: The retry policy.
+        random_fraction: Random number in [0, 1), for jitter.
     """
-    tries_left = attempt < policy.attempts
+    has_attempts_left = attempt < policy.attempts
     match error:
         case ConnectError():
-            return Retry(_backoff(attempt, policy, random_fraction)) if tries_left else GiveUp()
+            return (
+                Retry(_backoff(attempt, policy, random_fraction)) if has_attempts_left else GiveUp()
+            )
         case RateLimitError():
-            if not tries_left:
+            if not has_attempts_left:
                 return GiveUp()
             if error.retry_after is None:
-                guess = min(_RATE_WINDOW, 2.0 ** min(attempt - 1, 30))
-                return Retry(guess * (1 + random_fraction) / 2)
-            return Retry(error.retry_after) if _retry_after_delay(error, policy) else GiveUp()
+                delay = min(_RATE_WINDOW, 2.0 ** min(attempt - 1, 30))
+                return Retry(delay * (1 + random_fraction) / 2)
+            is_short = error.retry_after <= policy.max_retry_after
+            return Retry(error.retry_after) if is_short else GiveUp()
         case ConnectionLostError() | APITimeoutError() | ServerError() | MalformedBodyError():
             if not safe:
                 return ReportUnknown()
-            passing = not isinstance(error, ServerError) or error.status in _TRANSIENT_STATUSES
+            transient = not isinstance(error, ServerError) or error.status in _TRANSIENT_STATUSES
             return (
                 Retry(_backoff(attempt, policy, random_fraction))
-                if tries_left and passing
+                if has_attempts_left and transient
                 else GiveUp()
             )
         case InvalidResponseError() if not safe and error.status is not None and error.status < 300:  # noqa: PLR2004
@@ -114,11 +123,7 @@ def decide(
             return GiveUp()
 
 
-def _retry_after_delay(error: RateLimitError, policy: RetryPolicy) -> bool:
-    return error.retry_after is not None and error.retry_after <= policy.max_retry_after
-
-
 def _backoff(attempt: int, policy: RetryPolicy, random_fraction: float) -> float:
-    """Jittered exponential back-off: between half of the step and the whole of it."""
+    """Return the exponential back-off with jitter: between half and all of the step."""
     step = min(policy.max_wait, policy.base_delay * 2.0 ** min(attempt - 1, 30))
     return step * (1 + random_fraction) / 2

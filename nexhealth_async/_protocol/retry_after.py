@@ -1,4 +1,4 @@
-"""The header ``Retry-After``: how long a refused client has to wait."""
+"""The header ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ __all__ = ["retry_after"]
 
 
 def retry_after(headers: Mapping[str, str], received_at: float) -> float | None:
-    """Read ``Retry-After`` in seconds, given as a number or a date; None if absent or unreadable.
+    """Return ``Retry-After`` in seconds, from a number or a date; None if missing or invalid.
 
-    A date is read against the reply's own ``Date`` where it has one, so that a wrong local clock
+    A date is compared with the response's ``Date`` if there is one, so that a wrong local clock
     does no harm.
+
+    Args:
+        headers: The response's headers, with names in lower case.
+        received_at: Time of receipt in seconds since the epoch.
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
@@ -33,7 +37,7 @@ def _timestamp(text: str) -> float | None:
         return None
     try:
         parsed = parsedate_to_datetime(text)
-        # HTTP's dates are in UTC, also where they do not say so; datetime would take local time.
+        # HTTP dates are in UTC, even without a zone; datetime would assume local time.
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None

@@ -1,7 +1,7 @@
 r"""Repair of JSON with lone surrogates: escapes such as ``"\ud83d"`` without their other half.
 
-No JSON parser of ours takes them, so a single one would make a whole reply unreadable. They arise
-where a server cuts text in the middle of an emoji.
+msgspec rejects them, so a single one would make a whole response undecodable. They occur where a
+server truncates text in the middle of an emoji.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ MARKER: Final = rb"\ufffe"
 
 _HIGH: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-# Outside of strings JSON has no backslash, so that tokens can be found without parsing the rest.
+# JSON has no backslash outside of strings, so escapes can be found without parsing the rest.
 _ESCAPES: Final = re.compile(
     rb"(?:\\\\)++|(?:" + _HIGH + _LOW + rb")++|(?P<lone>" + _HIGH + rb"|" + _LOW + rb")"
 )
 _MAX_ESCAPES: Final = 500_000
-"""Runs of escapes to look at; a reply with more is not repaired."""
+"""Maximum number of runs of escapes; a response with more is not repaired."""
 _FIELD: Final = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _MAX_DEPTH: Final = 20
 _DECODE: Final = msgspec.json.Decoder().decode
 
 
 def without_lone_surrogates(body: bytes, by: bytes = REPLACEMENT) -> bytes | None:
-    """Return JSON with each lone surrogate replaced; None if there is none, or far too many."""
-    pieces: list[bytes] = []
+    """Return JSON with each lone surrogate replaced; None if there is none, or too many escapes."""
+    parts: list[bytes] = []
     end = 0
-    for number, found in enumerate(_ESCAPES.finditer(body)):
+    for number, match in enumerate(_ESCAPES.finditer(body)):
         if number == _MAX_ESCAPES:
             return None
-        if found["lone"]:
-            pieces += (body[end : found.start()], by)
-            end = found.end()
-    if not pieces:
+        if match["lone"]:
+            parts += (body[end : match.start()], by)
+            end = match.end()
+    if not parts:
         return None
-    pieces.append(body[end:])
-    return b"".join(pieces)
+    parts.append(body[end:])
+    return b"".join(parts)
 
 
 def differing_paths(record: msgspec.Raw, repaired: msgspec.Raw) -> tuple[str, ...]:
     """Return the paths of the fields in which two copies of a record differ.
 
-    A path ends above a key that is not spelled like a field of the API: it may be personal.
+    A path ends above a key that does not look like a field of the API: it may be personal data.
     """
     try:
-        one, two = cast("object", _DECODE(record)), cast("object", _DECODE(repaired))
-    except (ValueError, RecursionError):  # the record has other faults, which its decoder meets
+        before, after = cast("object", _DECODE(record)), cast("object", _DECODE(repaired))
+    except (ValueError, RecursionError):  # the record has other errors, which its decoder reports
         return ()
-    return tuple(dict.fromkeys(_find_differences(one, two, "", _MAX_DEPTH)))
+    return tuple(dict.fromkeys(_find_differences(before, after, "", _MAX_DEPTH)))
 
 
 def _find_differences(before: object, after: object, path: str, depth: int) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _find_differences(before: object, after: object, path: str, depth: int) -> I
             return
     elif depth and isinstance(before, list) and isinstance(after, list):
         pairs = zip(cast("list[object]", before), cast("list[object]", after), strict=False)
-        for place, (value, changed) in enumerate(pairs):
-            yield from _find_differences(value, changed, f"{path}[{place}]", depth - 1)
+        for index, (value, changed) in enumerate(pairs):
+            yield from _find_differences(value, changed, f"{path}[{index}]", depth - 1)
         return
     yield path

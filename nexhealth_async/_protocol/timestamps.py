@@ -20,11 +20,11 @@ def check_aware(name: str, timestamp: datetime) -> datetime:
         timestamp: Timestamp to check.
 
     Raises:
-        InvalidArgumentError: The timestamp is naive; the API would read it in a zone of its own.
+        InvalidArgumentError: The timestamp is naive; the API would assume some time zone.
     """
     if timestamp.utcoffset() is None:
         raise InvalidArgumentError(
-            f"{name} is a date-time without a zone; pass an aware one, such as "
+            f"{name} has no time zone; pass an aware datetime such as "
             "datetime(2026, 1, 1, tzinfo=UTC)"
         )
     return timestamp

@@ -1,7 +1,7 @@
-"""Is this token good at this moment, when is it renewed, and what does a 401 mean for it.
+"""Lifetime of a token: validity, time of renewal, and the reaction to a 401.
 
 Reference: v2 1.3, v3 1.1: a JWT whose ``exp`` is the only machine-readable expiry; one hour in
-production, a day in the vendor's test environment.
+production, one day in the vendor's test environment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["AuthAction", "Token", "action_after_401", "lifetime_of", "login_back
 _UNREADABLE_LIFETIME = 55 * 60.0
 _MAX_LIFETIME = 24 * 3600.0
 _MIN_LIFETIME = 1.0
-"""A token that died before it could be sent once would be asked for again without end."""
+"""Lower bound of a lifetime, which prevents an endless loop of logins."""
 _YOUNG_SECONDS = 10.0
 
 
@@ -33,30 +33,31 @@ def _expiry_time(token: Token) -> float:
 
 @frozen(kw_only=True)
 class Token:
-    """A bearer token and what is known of its life; its ``repr`` never shows it.
+    """A bearer token and its lifetime; ``repr`` hides the value.
 
-    Its age counts from the moment the login was *sent*, on a monotonic clock: the server's own
-    reckoning starts later, so the token is never believed longer than it lives.
+    The lifetime starts when the login was *sent*, on a monotonic clock. The server starts it
+    later, so an expired token is never taken for a valid one.
     """
 
     value: str = field(repr=False)
     generation: int
     requested_at: float
     requested_wall_time: float = 0.0
-    """The same moment by the clock on the wall, which a suspended machine does not stop."""
+    """The same moment in seconds since the epoch, which includes time the machine was suspended."""
     lifetime: float
+    """Lifetime in seconds."""
     shared: int = 0
-    """Its number among all processes that share tokens; 0 if only this one has it."""
+    """Number of the token among the processes that share tokens; 0 for an unshared one."""
     version: str | None = None
-    """The API version that the process speaks which stored it, if it told."""
+    """API version of the process that stored the token, if it is known."""
 
     refresh_at: float = field(init=False, default=Factory(_refresh_time, takes_self=True))
-    """When a renewal should begin beside the requests that still use the token."""
+    """Time to start a renewal while requests still use the token."""
     expires_at: float = field(init=False, default=Factory(_expiry_time, takes_self=True))
-    """When it is no longer sent: a little early, since a request takes time to arrive."""
+    """Time from which it is not sent: slightly early, since a request takes time to arrive."""
 
     def is_young(self, now: float, wall: float) -> bool:
-        """Tell whether it is too new for a 401 to mean that it ran out."""
+        """Return whether it is too new to have expired when a 401 arrives."""
         return (
             now - self.requested_at < _YOUNG_SECONDS
             and abs(wall - self.requested_wall_time) < _YOUNG_SECONDS
@@ -64,30 +65,30 @@ class Token:
 
 
 class AuthAction(Enum):
-    """What to do after a 401."""
+    """Reaction to a 401."""
 
     USE_CURRENT = "use current"
-    """A newer token is there already: try once with it."""
+    """Retry once with the newer token."""
     LOG_IN = "log in"
-    """Replace the token, then try once more."""
+    """Log in, then retry once."""
     REPORT_INVALID_KEY = "key refused"
-    """A new token that nothing ever accepted: the key itself may not be used."""
+    """Report an invalid key: the token is new, and no token of the key was ever accepted."""
     GIVE_UP = "give up"
-    """The token is new and works elsewhere: this operation says 401 whatever is sent."""
+    """Raise the 401: the token is new and works for other operations."""
 
 
 def lifetime_of(token: str) -> float:
-    """Return how many seconds a token lives by its own claims; 55 minutes if they cannot be read.
+    """Return a token's lifetime in seconds from its claims; 55 minutes if they are unreadable.
 
-    The signature is not checked: only the server can, and only expiry is of interest here.
+    The signature is not verified: only the server can do so, and only the expiry is needed here.
     """
     try:
         payload = token.split(".")[1]
         claims: object = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         if not isinstance(claims, dict):
             return _UNREADABLE_LIFETIME
-        known = cast("dict[str, object]", claims)
-        expires, issued = known.get("exp"), known.get("iat")
+        fields = cast("dict[str, object]", claims)
+        expires, issued = fields.get("exp"), fields.get("iat")
         seconds = _number(expires) - _number(issued)
         if isfinite(seconds) and seconds > 0:
             return min(max(seconds, _MIN_LIFETIME), _MAX_LIFETIME)
@@ -97,7 +98,7 @@ def lifetime_of(token: str) -> float:
 
 
 def _number(claim: object) -> float:
-    """Return a claim as a number, nan for anything else; true and false are no numbers."""
+    """Return a claim as a number, nan for anything else, booleans included."""
     if isinstance(claim, bool) or not isinstance(claim, (int, float)):
         return nan
     return float(claim)
@@ -111,7 +112,7 @@ def action_after_401(
     now: float,
     wall: float,
 ) -> AuthAction:
-    """Decide what a 401 for a request sent with ``refused_generation`` means."""
+    """Decide on the reaction to a 401 for a request sent with ``refused_generation``."""
     if current is None:
         return AuthAction.LOG_IN
     if current.generation != refused_generation:
@@ -122,5 +123,5 @@ def action_after_401(
 
 
 def login_backoff(failures: int) -> float:
-    """Return how many seconds a failed login is remembered: 5, doubling to 5 minutes."""
+    """Return the seconds for which a failed login is cached: 5, doubling to 5 minutes."""
     return min(300.0, 5.0 * 2.0 ** min(failures - 1, 10))

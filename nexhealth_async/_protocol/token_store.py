@@ -1,4 +1,4 @@
-"""What processes under one key need to share a token: a store, and a session's link to it."""
+"""Protocols for tokens shared between processes: the store, and a session's link to it."""
 
 from __future__ import annotations
 
@@ -11,79 +11,82 @@ __all__ = ["LoginPaused", "TokenHolder", "TokenLink", "TokenStore"]
 
 
 class LoginPaused(Exception):
-    """Another process was refused a token a moment ago; nobody asks for some ``seconds``."""
+    """Back-off after a failed login of another process; no process logs in for ``seconds``."""
 
     def __init__(self, failure: Exception, seconds: float) -> None:
-        super().__init__("logins are paused for all who share the key")
+        super().__init__("logins are paused for all processes that share the key")
         self.failure = failure
         self.seconds = seconds
 
 
 class TokenHolder(Protocol):
-    """A session, as its link sees it."""
+    """The part of a session that its link uses."""
 
     @property
     def held(self) -> Token | None:
-        """The token that is sent now, if there is one that may be."""
+        """The current token, None if there is none or it has expired."""
         ...
 
     @property
     def refused(self) -> Token | None:
-        """The token that a 401 came for, until there is another."""
+        """The token that got a 401, until there is a new one."""
         ...
 
     @property
     def version(self) -> str | None:
-        """The API version found out under ``version="auto"``; None if none was."""
+        """The API version determined under ``version="auto"``; None if undetermined."""
         ...
 
     async def log_in(self) -> str:
-        """Ask the API for a token; raises what the login failed with."""
+        """Request a token from the API; raises the login's error."""
         ...
 
     def lose(self, shared: int) -> None:
-        """Send the token of this number no more."""
+        """Stop using the token with this shared number."""
         ...
 
     def share(self) -> None:
-        """Ask the link for a token beside the requests that use the present one."""
+        """Ask the link for a token while requests use the current one."""
         ...
 
-    def take_heart(self) -> None:
-        """Forget a failed login: another process was given a token."""
+    def clear_failure(self) -> None:
+        """Clear a failed login: another process has logged in."""
         ...
 
 
 class TokenLink(Protocol):
-    """One session's way to the tokens that all processes share."""
+    """A session's link to the tokens that processes share."""
 
     async def obtain(self) -> Token:
-        """Return a token newer than what the session holds and other than what was refused.
+        """Return a token that is newer than the session's and was not refused.
 
-        It comes from another process, or from a login of the session's own. Where the session's
-        token is good and due for no renewal it may be shared, and returned with its new number.
+        It comes from another process or from a login of this session. If the session's token is
+        valid and needs no renewal, it may be shared and returned with its shared number.
 
         Raises:
-            LoginPaused: another process was refused one.
-            NexHealthError: the login of this process failed.
+            LoginPaused: The login of another process failed.
+            NexHealthError: The login of this process failed.
         """
         ...
 
-    def stir(self) -> None:
-        """Let an `obtain` that waits look again: what the session holds has changed."""
+    def notify(self) -> None:
+        """Wake a waiting `obtain`: the session's token has changed."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections and tasks; closing twice is allowed."""
+        """Close connections and tasks. It is idempotent."""
         ...
 
 
 class TokenStore(Protocol):
-    """Where processes share tokens: a value for ``NexHealth(tokens=...)``."""
+    """Store of tokens that processes share, passed as ``NexHealth(tokens=...)``."""
 
     def link(self, holder: TokenHolder, *, api_key: str, environment: str) -> TokenLink:
-        """Return a session's link; tokens of other keys or environments are out of its reach.
+        """Return a session's link, which connects when the first token is needed.
 
-        Connects to nothing before a token is asked for.
+        Args:
+            holder: The session.
+            api_key: The API key; tokens of other keys cannot be read.
+            environment: Address of the API; tokens of other environments cannot be read.
         """
         ...

@@ -1,9 +1,9 @@
-"""The boundary of the public interface: what an error shows of the frames it came through.
+"""Traceback boundary of the public interface, which keeps personal data out of tracebacks.
 
-Their variables hold arguments, requests and replies, and tools that print tracebacks with local
-variables would show them. There is one rule. A `NexHealthError` and an interruption leave without
-traceback, cause and context; only what the caller was handling stays. Any other error is a defect
-and keeps everything.
+The frames of the library hold arguments, requests and responses, which tools that print local
+variables would show. A `NexHealthError` or an interruption therefore leaves without traceback,
+cause and context, except for the error that the caller was handling. Any other error is a bug and
+keeps its traceback.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ INTERRUPTIONS: tuple[type[BaseException], ...] = (
     TimeoutError,
     KeyboardInterrupt,
 )
-"""What ends a call from outside: a cancellation, a time limit of the caller's own, Ctrl-C."""
+"""Exceptions that end a call from outside: cancellation, the caller's time limit, Ctrl-C."""
 
 
 def strip_traceback(method: Callable[P, R]) -> Callable[P, R]:
-    """Let errors of ours, and interruptions, leave a method without a traceback through it.
+    """Decorate a public method: strip tracebacks of library errors and of interruptions.
 
-    Tools that print tracebacks with local variables would find filters and bodies in each frame on
-    the way, and the token in aiohttp's. What an error of ours means is in its text, and an
-    interruption comes from the caller; any other error keeps its whole traceback.
+    The frames of a call hold filters and bodies, and aiohttp's hold the token. The message of a
+    library error says what it means, and an interruption comes from the caller. Any other error
+    keeps its traceback.
     """
     if iscoroutinefunction(unwrap(method)):
-        work = cast("Callable[..., Coroutine[object, object, object]]", method)
-        return cast("Callable[P, R]", _strip_coroutine(work))
-    return _discreet_function(method)
+        coroutine_function = cast("Callable[..., Coroutine[object, object, object]]", method)
+        return cast("Callable[P, R]", _wrap_coroutine_function(coroutine_function))
+    return _wrap_function(method)
 
 
-def _discreet_function(function: Callable[P, R]) -> Callable[P, R]:
+def _wrap_function(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         handled = sys.exception()
@@ -56,9 +56,8 @@ def _discreet_function(function: Callable[P, R]) -> Callable[P, R]:
         except NexHealthError as error:
             del args, kwargs
             raise strip_error(error, handled=handled) from None
-        except (
-            TypeError
-        ):  # a misspelt keyword is told with the frames that lead to the caller's line
+        except TypeError:
+            # An unknown keyword keeps its traceback, which leads to the caller's line.
             del args, kwargs
             raise
         finally:
@@ -68,7 +67,7 @@ def _discreet_function(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _HeldArguments:
-    """The arguments of a call that has not begun, in a form that no traceback shows."""
+    """Arguments of a call that has not started, hidden from tracebacks."""
 
     __slots__ = ("args", "kwargs")
 
@@ -77,22 +76,22 @@ class _HeldArguments:
         self.kwargs = kwargs
 
 
-def _strip_coroutine(
+def _wrap_coroutine_function(
     method: Callable[..., Awaitable[R]],
 ) -> Callable[..., Coroutine[object, object, R]]:
     name, qualname = method.__name__, method.__qualname__
 
-    # No coroutine function itself: one that is cancelled before its first step is in the traceback
-    # with all its arguments.
+    # A plain function: a coroutine that is cancelled before its first step appears in the
+    # traceback with all its arguments.
     @wraps(method)
     def guarded(*args: object, **kwargs: object) -> Coroutine[object, object, R]:
-        work = cast(
+        coroutine = cast(
             "CoroutineType[object, object, R]", _call_stripped(method, _HeldArguments(args, kwargs))
         )
-        work.__name__, work.__qualname__ = name, qualname
-        return work
+        coroutine.__name__, coroutine.__qualname__ = name, qualname
+        return coroutine
 
-    return _copy_metadata(guarded)
+    return _mark_coroutine_function(guarded)
 
 
 async def _call_stripped(method: Callable[..., Awaitable[R]], arguments: _HeldArguments) -> R:
@@ -107,8 +106,8 @@ async def _call_stripped(method: Callable[..., Awaitable[R]], arguments: _HeldAr
         del handled
 
 
-def _copy_metadata(function: Callable[P, R]) -> Callable[P, R]:
-    """Have a function that returns a coroutine known as a coroutine function."""
+def _mark_coroutine_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function that returns a coroutine as a coroutine function."""
     if sys.version_info >= (3, 12):
         from inspect import markcoroutinefunction
 
@@ -118,10 +117,11 @@ def _copy_metadata(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def strip_error(error: E, *, handled: BaseException | None) -> E:
-    """Return an error of ours without its traceback and without what it came from.
+    """Return a library error without its traceback, cause and context, to be raised again.
 
-    It stays the same object, to be raised again. ``handled``, the error that the caller was
-    handling when it called, stays its context.
+    Args:
+        error: The error, which stays the same object.
+        handled: The error that the caller was handling; it stays the context.
     """
     seen = set[int]()
     origin = error.__context__
@@ -135,31 +135,34 @@ def strip_error(error: E, *, handled: BaseException | None) -> E:
 
 
 def strip_frames(error: E, *, handled: BaseException | None) -> E:
-    """Return an interruption without its traceback and without the errors it met on its way.
+    """Return an interruption without traceback and chained library errors, to be raised again.
 
-    It stays the same object, to be raised again. Cancellations that it is chained to stay, without
-    their tracebacks: anyio looks for its own among them. So does ``handled``, the error that the
-    caller was handling when it called.
+    Chained interruptions stay, without their tracebacks: anyio looks for its own cancellations
+    among them.
+
+    Args:
+        error: The interruption, which stays the same object.
+        handled: The error that the caller was handling; it stays in the chain.
     """
     seen = set[int]()
-    waiting: list[BaseException] = [error]
-    while waiting:
-        one = waiting.pop()
-        one.__traceback__ = None
-        seen.add(id(one))
-        one.__context__ = _strip_one(one.__context__, handled)
-        if one.__cause__ is not None:
-            one.__cause__ = _strip_one(one.__cause__, handled)
-        waiting += [
-            other
-            for other in (one.__context__, one.__cause__)
-            if other is not None and other is not handled and id(other) not in seen
+    pending: list[BaseException] = [error]
+    while pending:
+        current = pending.pop()
+        current.__traceback__ = None
+        seen.add(id(current))
+        current.__context__ = _first_kept(current.__context__, handled)
+        if current.__cause__ is not None:
+            current.__cause__ = _first_kept(current.__cause__, handled)
+        pending += [
+            chained
+            for chained in (current.__context__, current.__cause__)
+            if chained is not None and chained is not handled and id(chained) not in seen
         ]
     return error
 
 
-def _strip_one(error: BaseException | None, handled: BaseException | None) -> BaseException | None:
-    """Return the first error of a chain that may stay in it."""
+def _first_kept(error: BaseException | None, handled: BaseException | None) -> BaseException | None:
+    """Return the first error of a chain that may stay in it, None if there is none."""
     seen = set[int]()
     while error is not None and error is not handled and id(error) not in seen:
         if isinstance(error, INTERRUPTIONS) and not isinstance(error, NexHealthError):

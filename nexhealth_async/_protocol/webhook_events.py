@@ -1,4 +1,4 @@
-"""Every event the vendor's pages name, with what its data are."""
+"""Catalogue of the webhook events in the vendor's documentation."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["EVENTS", "EVENT_TYPES", "EventType", "event_type_of"]
 
 @frozen
 class EventType:
-    """One type of resource that events are about."""
+    """A resource type and its events."""
 
     resource_type: str
-    """As the vendor's table spells it; empty where no page tells."""
+    """Name in the vendor's spelling; empty if no page states it."""
     events: tuple[str, ...]
-    """Names without outcome."""
+    """Names of events, without the outcome."""
     model_name: str = ""
-    """What its records are here; empty for what the API itself does not serve."""
+    """Name of the model; empty for types that the API does not serve."""
     aliases: tuple[str, ...] = ()
-    """Further keys of ``data`` that hold its records."""
+    """Further keys of ``data`` that hold records."""
 
     @property
     def model(self) -> type[Record] | None:
-        """The class of its records, if they have one."""
-        found: type[Record] | None = getattr(models, self.model_name or "_", None)
-        return found
+        """The model of the records, None if there is none."""
+        model: type[Record] | None = getattr(models, self.model_name or "_", None)
+        return model
 
     @property
     def wrappers(self) -> tuple[str, ...]:
-        """The keys of ``data`` that may hold its records, or one of them."""
+        """Keys of ``data`` that may hold one or several records."""
         if not self.resource_type:
             return ()
         names = (_snake(self.resource_type), *self.aliases)
@@ -116,9 +116,9 @@ EVENT_TYPES: Final = (
 EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     kind.resource_type: kind.events for kind in EVENT_TYPES if kind.resource_type and kind.events
 }
-"""What can be subscribed to: the names of events by resource type, in the vendor's spelling.
+"""Names of events by resource type, in the vendor's spelling, for subscriptions.
 
-Not every API version knows all of them.
+Not every API version has all of them.
 """
 
 _BY_EVENT: Final = {event: kind for kind in EVENT_TYPES for event in kind.events}
@@ -134,5 +134,8 @@ _BY_TYPE: Final = {
 
 
 def event_type_of(resource_type: str, event: str) -> EventType | None:
-    """Return what an event is about; its name counts before the type, which has two spellings."""
+    """Return the type of an event, by its name or else by its resource type.
+
+    The name has precedence, since the resource type has two spellings.
+    """
     return _BY_EVENT.get(event) or _BY_TYPE.get(_normalize_name(resource_type))

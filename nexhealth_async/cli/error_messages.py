@@ -54,7 +54,7 @@ _ORIGIN_ADVICE: Final = {
 
 _OPTIONS: Final = {
     "base_url": "NEXHEALTH_BASE_URL",
-    "trust the CA": "name in NEXHEALTH_CA_FILE the CA",
+    "pass your network's CA as ssl=": "set NEXHEALTH_CA_FILE to your network's CA",
     "version": "--api-version",
 }
 """Python arguments in the library's advice, and their counterparts in a shell."""

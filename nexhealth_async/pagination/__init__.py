@@ -1,3 +1,3 @@
-"""Iterating over lists: walks, pages, page plans, prefetching and delivered ids."""
+"""Iteration over lists: walks, pages, page plans, prefetching and delivered ids."""
 
 __all__: list[str] = []

@@ -1,7 +1,7 @@
-"""A page's records, decoded a few dozen at a time.
+"""Decoding of a page's records in batches.
 
-A page of 1,000 decoded at once holds the event loop up for milliseconds, and wakes the garbage
-collector, which takes longer still.
+Decoding 1,000 records at once blocks the event loop for milliseconds and triggers the garbage
+collector, which takes even longer.
 """
 
 from __future__ import annotations
@@ -34,27 +34,31 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 OnBadRecord: TypeAlias = "Callable[[UndecodableRecordError, bytes], None]"
-"""Called with the error and the record's bytes for every record that cannot be read."""
+"""Callback for undecodable records, with the error and the record's JSON bytes."""
 
 _BATCH_SIZE = 64
-"""Records decoded in one turn of the event loop."""
+"""Number of records decoded in one step of the event loop."""
 
 
 class RecordDecoder(Protocol[T_co]):
-    """How records become what a walk delivers."""
+    """Decoder of records into the items of a walk."""
 
     def native(self) -> Callable[[Raw], T_co] | None:
-        """Return what reads records without faults fastest, and refuses the others; or None."""
+        """Return the fast decoder, which raises for invalid records; None if there is none."""
         ...
 
     def tolerant(self, record: Raw) -> tuple[T_co, tuple[str, ...]]:
-        """Read any record; return it and the paths of repaired fields, or raise the refusal."""
+        """Decode any record; return it and the paths of its repaired fields.
+
+        Raises:
+            UndecodableRecordError: The record cannot be repaired.
+        """
         ...
 
 
 @frozen
 class Repair:
-    """A field that did not hold what it should and was read as something sensible, or as None."""
+    """A field with an invalid value that was repaired or set to None."""
 
     record_id: int | str | None
     field: str
@@ -62,13 +66,13 @@ class Repair:
 
 
 class BatchDecoder(Generic[T]):
-    """Decodes the records of one page after the other, a slice at a time."""
+    """Decodes the records of consecutive pages in batches."""
 
     __slots__ = (
+        "_decoded",
         "_decoder",
-        "_made",
         "_on_bad_record",
-        "_place",
+        "_position",
         "_records",
         "_repaired",
         "failure",
@@ -79,39 +83,44 @@ class BatchDecoder(Generic[T]):
         self._decoder = decoder
         self._on_bad_record = on_bad_record
         self._records: Sequence[Raw] = ()
-        self._made: list[T] = []
-        self._place = 0
+        self._decoded: list[T] = []
+        self._position = 0
         self._repaired: Mapping[int, tuple[str, ...]] = {}
         self.repairs: list[Repair] = []
-        """What was repaired in this page so far."""
+        """Repairs in this page so far."""
         self.failure: UndecodableRecordError | None = None
-        """The record that ends the walk, once what came before it is delivered."""
+        """Error that ends the walk after the records before it have been delivered."""
 
     def begin(
         self, records: Sequence[Raw], repaired: Mapping[int, tuple[str, ...]] | None = None
     ) -> None:
-        """Take the records of the next page, and by place the paths of text repaired before."""
+        """Start with the records of the next page.
+
+        Args:
+            records: The records.
+            repaired: Paths of fields whose text was repaired before, by index of the record.
+        """
         self._records = records
         self._repaired = repaired or {}
-        self._made = []
-        self._place = 0
+        self._decoded = []
+        self._position = 0
         self.repairs = []
         self.failure = None
 
     @property
     def remaining(self) -> bool:
-        """Whether there is something to decode."""
+        """True while there are records to decode."""
         return bool(self._records)
 
     def read(self) -> list[T]:
-        """Decode the next slice, or as much of it as comes before a record that nobody can read."""
-        start, end = self._place, self._place + _BATCH_SIZE
+        """Decode the next batch, up to the first record that ends the walk."""
+        start, end = self._position, self._position + _BATCH_SIZE
         records = self._records[start:end]
-        self._place = end
+        self._position = end
         if end >= len(self._records):
-            self._records = ()  # each record keeps its whole page alive
-        # No variable here: an error of the user's own callback passes this frame.
-        self._made = []
+            self._records = ()  # each record keeps its whole page in memory
+        # Not in a local variable: errors of the user's callback pass through this frame.
+        self._decoded = []
         native = self._decoder.native()
         if self._repaired:
             self._read_repaired(records, start, native)
@@ -119,63 +128,61 @@ class BatchDecoder(Generic[T]):
             self._read_tolerantly(records)
         else:
             self._read_natively(records, native)
-        made, self._made = self._made, []
-        return made
+        decoded, self._decoded = self._decoded, []
+        return decoded
 
     def _read_repaired(
         self, records: Sequence[Raw], start: int, native: Callable[[Raw], T] | None
     ) -> None:
-        """Decode records of a page of which some were repaired before, and report those."""
-        for place, record in enumerate(records, start):
-            before = len(self._made)
+        """Decode records of a page with repaired text, and report those repairs."""
+        for index, record in enumerate(records, start):
+            before = len(self._decoded)
             if native is None:
                 self._read_tolerantly((record,))
             else:
                 self._read_natively((record,), native)
             if self.failure is not None:
                 return
-            paths = self._repaired.get(place)
-            if paths and len(self._made) > before:
+            paths = self._repaired.get(index)
+            if paths and len(self._decoded) > before:
                 (id,) = read_ids((record,))
                 self.repairs += [Repair(id, path) for path in paths]
 
     def _read_natively(self, records: Sequence[Raw], native: Callable[[Raw], T]) -> None:
-        keep = self._made.append
-        for at, record in enumerate(records):
+        append = self._decoded.append
+        for index, record in enumerate(records):
             try:
-                keep(native(record))
+                append(native(record))
                 continue
-            except (
-                NATIVE_ERRORS
-            ):  # it may hold the value, and must not be what the next error is about
+            except NATIVE_ERRORS:  # may hold the value, so it must not become an error's context
                 pass
-            if not self._read_tolerantly(records[at : at + 1]):
+            if not self._read_tolerantly(records[index : index + 1]):
                 return
 
     def _read_tolerantly(self, records: Sequence[Raw]) -> bool:
-        """Decode records one by one; False if one ended the walk."""
+        """Decode records one by one; return False if one of them ends the walk."""
         for record in records:
             try:
                 value, repaired = self._decoder.tolerant(record)
             except UndecodableRecordError as error:
-                # Without its traceback, which would hold the walk.
-                bad = error.with_traceback(None)
+                # The traceback would keep the walk alive.
+                failure = error.with_traceback(None)
             else:
-                self._made.append(value)
+                self._decoded.append(value)
                 if repaired:
                     (id,) = read_ids((record,))
                     self.repairs += [Repair(id, path) for path in repaired]
                 continue
             if self._on_bad_record is None:
-                self.failure = bad
+                self.failure = failure
                 self._records = ()
                 return False
-            self._on_bad_record(bad, bytes(record))
+            self._on_bad_record(failure, bytes(record))
         return True
 
 
 class _DictDecoder:
-    """Records as plain dicts, with every field the vendor sends."""
+    """Decoder of records into dicts with all fields that the vendor sends."""
 
     def __init__(self) -> None:
         self._read = msgspec.json.Decoder(dict[str, object]).decode
@@ -183,12 +190,12 @@ class _DictDecoder:
     def native(self) -> Callable[[Raw], dict[str, object]]:
         return self._read
 
-    def tolerant(self, record: Raw) -> tuple[dict[str, object], tuple[str, ...]]:  # noqa: ARG002 - whatever it is
+    def tolerant(self, record: Raw) -> tuple[dict[str, object], tuple[str, ...]]:  # noqa: ARG002 - the protocol's signature
         raise UndecodableRecordError(model="record", path="", expected="an object")
 
 
 class _BytesDecoder:
-    """Records as the bytes of their JSON."""
+    """Decoder that returns the JSON bytes of records."""
 
     def native(self) -> Callable[[Raw], bytes]:
         return bytes
@@ -198,20 +205,20 @@ class _BytesDecoder:
 
 
 class PairedDecoder(Generic[T]):
-    """Records beside the bytes of their JSON."""
+    """Decoder of records into pairs of the decoded record and its JSON bytes."""
 
     def __init__(self, decoder: RecordDecoder[T]) -> None:
         self._decoder = decoder
 
     def native(self) -> Callable[[Raw], tuple[T, bytes]] | None:
-        """Return what reads records without faults fastest, and refuses the others; or None."""
+        """Return the fast decoder, which raises for invalid records; None if there is none."""
         native = self._decoder.native()
         if native is None:
             return None
         return lambda record: (native(record), bytes(record))
 
     def tolerant(self, record: Raw) -> tuple[tuple[T, bytes], tuple[str, ...]]:
-        """Read any record; return it and the paths of repaired fields, or raise the refusal."""
+        """Decode any record; return it and the paths of its repaired fields."""
         value, repaired = self._decoder.tolerant(record)
         return (value, bytes(record)), repaired
 

@@ -1,4 +1,4 @@
-"""Iterate over the parts of the records of several walks."""
+"""Iteration over the parts of the records of several walks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ T = TypeVar("T")
 
 
 class FlatWalk(AsyncIterator[T], Generic[S, T]):
-    """The parts of what one walk after another brings; a failed walk never looks like the end.
+    """Iterator over the parts of the records of consecutive walks.
 
-    As with walks, cancelling ``anext`` loses nothing, and `aclose` ends what is under way.
+    An error of a walk is raised. As with walks, cancelling ``anext`` loses nothing, and `aclose`
+    cancels requests.
     """
 
     def __init__(
@@ -48,17 +49,17 @@ class FlatWalk(AsyncIterator[T], Generic[S, T]):
             if self._walk is None:
                 raise StopAsyncIteration
             try:
-                whole = await anext(self._walk)
+                record = await anext(self._walk)
             except StopAsyncIteration:
                 self._walk = None
             else:
-                self._ready.extend(self._expand(whole))
+                self._ready.extend(self._expand(record))
         if self._left is not None:
             self._left -= 1
         return self._ready.popleft()
 
     async def aclose(self) -> None:
-        """End it, and its requests."""
+        """End the iteration and cancel its requests."""
         self._walks = iter(())
         self._ready.clear()
         walk, self._walk = self._walk, None

@@ -1,7 +1,7 @@
-"""The pages of one walk: asked for ahead, delivered in order, owned by nobody else.
+"""Prefetching of a walk's pages, delivered in order.
 
-The tasks that fetch pages know the session and the request, never the walk, so that a walk which
-is dropped goes at once and takes its tasks with it, garbage collector or not.
+The tasks that fetch pages reference the session and the request, never the walk, so that a walk
+without references is freed at once and cancels its tasks.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = ["PageSource", "Pager", "RawPage", "cancel_and_wait", "renumber_repair
 
 _CANCEL_SECONDS = 5.0
 _NO_SLOTS = nullcontext()
-"""For walks that have one request in flight by themselves."""
+"""Context for walks without prefetching, which have one request in flight."""
 
 
 class PageSource(Protocol):
-    """Where pages come from: the client of a session, as walks see it."""
+    """Source of pages: the part of a client that walks use."""
 
     async def fetch_page(
         self,
@@ -49,64 +49,71 @@ class PageSource(Protocol):
         background: bool,
         slots: AbstractAsyncContextManager[object],
     ) -> ParsedList:
-        """Fetch one page inside ``slots``; in the background without a deadline for the limits."""
+        """Fetch one page inside ``slots``.
+
+        Args:
+            call: The list.
+            pairs: Page or cursor parameters.
+            background: True for a prefetched page, which waits for the rate limit without a
+                deadline.
+            slots: Context that limits the requests in flight.
+        """
         ...
 
     def check_usable(self) -> None:
-        """Raise `SessionStateError` unless pages can be fetched here and now."""
+        """Raise `SessionStateError` unless pages can be fetched in this event loop."""
         ...
 
     def start_task(self, work: Coroutine[object, object, ParsedList]) -> _PageTask:
-        """Run a page's request as a task that ends with the session at the latest."""
+        """Run a page's request as a task that ends at the latest with the session."""
         ...
 
     async def resolve_call(self, call: PlannedCall) -> PlannedCall:
-        """Return the call in the version that is spoken, which is found out first."""
+        """Return the call in the session's API version, which is determined first."""
         ...
 
     def replan_after_refusal(self, call: PlannedCall) -> PlannedCall | None:
-        """Return the call in another version after its own was refused, if there is one to try."""
+        """Return the call in another version after the account refused its own, if there is one."""
         ...
 
 
 @frozen(kw_only=True)
 class RawPage:
-    """A page as it came, without the records that were delivered before."""
+    """An undecoded page, without records that were delivered before."""
 
     number: int
     records: tuple[Raw, ...] = field(repr=False)
     ids: Sequence[int | str | None] | None = field(default=None, repr=False)
-    """The records' ids, where they were read."""
+    """Ids of the records, if they were read."""
     count: int | None
     cursor: str | None
     resume: str | None
     warnings: tuple[str, ...] = field(repr=False)
     repairs: Mapping[int, tuple[str, ...]] = field(factory=dict[int, "tuple[str, ...]"])
-    """By place of the record: paths of the fields whose text was repaired."""
+    """Paths of the fields whose text was repaired, by index of the record."""
 
 
 class Pager:
-    """Hands out a plan's pages in order, with up to ``prefetch`` requests in flight.
+    """Returns a plan's pages in order, with up to ``prefetch`` requests in flight.
 
-    Up to twice as many pages are asked for or held: with a window no wider than the requests in
-    flight, one slow page leaves the others idle. ``prefetch=0`` asks only when a page is wanted.
-    A page's cursor leads to one page only, so that such a list is at most one request ahead: it
-    leaves as soon as the reply is split, before a record is decoded.
+    Up to twice as many pages are requested or held, so that one slow page does not stop the
+    others. ``prefetch=0`` requests a page only when it is needed. In a list with cursors only the
+    next page can be requested ahead: as soon as the response is split, before records are decoded.
     """
 
     __slots__ = (
         "__weakref__",
-        "_begin",
         "_loop",
+        "_make_plan",
         "_may_replan",
-        "_patient",
+        "_page_size",
         "_plan",
         "_prefetch",
-        "_rows",
+        "_remaining",
         "_slots",
         "_source",
-        "_wanted",
         "_window",
+        "_without_deadline",
         "call",
     )
 
@@ -114,37 +121,37 @@ class Pager:
         self,
         source: PageSource,
         call: PlannedCall,
-        begin: Callable[[PlannedCall], PagePlan],
+        make_plan: Callable[[PlannedCall], PagePlan],
         *,
         prefetch: int,
         limit: int | None,
     ) -> None:
-        """Make the pager of a call.
+        """Create the pager of a list.
 
         Args:
-            source: Where pages come from.
-            call: The listing, in the version that is most likely spoken.
-            begin: Makes the plan of a call; asked once the version is known.
-            prefetch: How many requests may be in flight.
-            limit: How many records are wanted; None for all.
+            source: Source of the pages.
+            call: The list, planned for the most likely API version.
+            make_plan: Creates the page plan of a call, once the version is known.
+            prefetch: Maximum number of requests in flight.
+            limit: Maximum number of records; None for all.
         """
         self._source = source
         self.call = call
-        """The listing, in the version in which it is read."""
-        self._begin = begin
+        """The list, planned for the version in which it is read."""
+        self._make_plan = make_plan
         self._plan: PagePlan | None = None
         self._may_replan = call.plan_for_version is not None
-        """True until a page has come, or another version was tried."""
+        """True until a page was received or another version was tried."""
         self._prefetch = prefetch
-        self._wanted = limit
-        self._rows = 0
-        self._patient = False
+        self._remaining = limit
+        self._page_size = 0
+        self._without_deadline = False
         self._slots: asyncio.Semaphore | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._window: deque[tuple[PageRequest, _PageTask]] = deque()
 
     def __del__(self) -> None:
-        """End the page tasks of a walk that was left and dropped."""
+        """Cancel the page tasks of an abandoned walk."""
         if self._window:
             self.cancel()
 
@@ -157,7 +164,7 @@ class Pager:
             self._start()
         while (task := self._first_task()) is not None:
             if not task.done():
-                # Not awaited itself, so that cancelling the wait spares the page.
+                # The task is not awaited directly, so cancelling this wait does not cancel it.
                 ended = task.get_loop().create_future()
                 wake = partial(_wake, ended)
                 task.add_done_callback(wake)
@@ -165,7 +172,7 @@ class Pager:
                     await ended
                 finally:
                     task.remove_done_callback(wake)
-            # A failed task holds its error, whose traceback would hold this frame: a cycle.
+            # A failed task holds its error, whose traceback would form a cycle with this frame.
             del task
             if (page := self._take_first()) is not None:
                 return page
@@ -175,101 +182,102 @@ class Pager:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._slots = asyncio.Semaphore(self._prefetch) if self._prefetch else None
-        self._plan = self._begin(self.call)
+        self._plan = self._make_plan(self.call)
 
     def _first_task(self) -> _PageTask | None:
         """Return the task of the next page, None after the last."""
         plan = cast("PagePlan", self._plan)
         if not self._window:
-            self._fill(plan, background=self._patient)
+            self._fill(plan, background=self._without_deadline)
         if self._window:
             return self._window[0][1]
         if plan.failure is not None:
-            # The plan's own would hold this frame by its traceback, and so itself: a cycle.
+            # A copy: the plan's own error would form a cycle with its traceback.
             raise copy.copy(plan.failure)
         return None
 
     def _take_first(self) -> RawPage | None:
-        """Take the page that has come; None if the list is to be read in another version."""
-        ask, task = self._window.popleft()
+        """Return the first page; None if the list must be read in another version."""
+        request, task = self._window.popleft()
         if task.cancelled():
             raise SessionStateError(
-                "the session was closed while this walk was under way; close it after the walk",
+                "the session was closed during the walk; close it after the walk",
                 operation=self.call.operation,
             )
         try:
-            reading = task.result()
+            page = task.result()
         except VersionNotEnabledError:
-            again = self._other_version()
-            if again is None:
+            replanned = self._other_version()
+            if replanned is None:
                 raise
         else:
             self._may_replan = False
-            return self._accept(cast("PagePlan", self._plan), ask, reading)
+            return self._accept(cast("PagePlan", self._plan), request, page)
         finally:
             del task
         self.cancel()
-        self.call = again
+        self.call = replanned
         self._start()
         return None
 
     def _other_version(self) -> PlannedCall | None:
-        """Return the listing in another version after a refusal, if there is one to try."""
+        """Return the list in another version after a refusal, if there is one to try."""
         if not self._may_replan:
             return None
         self._may_replan = False
         return self._source.replan_after_refusal(self.call)
 
-    def _accept(self, plan: PagePlan, ask: PageRequest, reading: ParsedList) -> RawPage:
-        records, repairs = reading.records, reading.repairs
+    def _accept(self, plan: PagePlan, request: PageRequest, page: ParsedList) -> RawPage:
+        records, repairs = page.records, page.repairs
         ids = read_ids(records) if plan.reads_ids else None
-        taken = plan.accept(reading, ids or ())
-        self._rows = len(records)
-        if taken.new_records is not None:
-            records = tuple(records[place] for place in taken.new_records)
-            ids = None if ids is None else [ids[place] for place in taken.new_records]
-            repairs = renumber_repairs(repairs, taken.new_records)
-        if taken.drop_rest:
+        result = plan.accept(page, ids or ())
+        self._page_size = len(records)
+        if result.new_records is not None:
+            records = tuple(records[index] for index in result.new_records)
+            ids = None if ids is None else [ids[index] for index in result.new_records]
+            repairs = renumber_repairs(repairs, result.new_records)
+        if result.drop_rest:
             self.cancel()
-        if self._wanted is not None:
-            self._wanted -= len(records)
+        if self._remaining is not None:
+            self._remaining -= len(records)
         if self._prefetch:
             self._fill(plan, background=True)
-        info = reading.page_info or {}
+        info = page.page_info or {}
         cursor = info.get("end_cursor")
         return RawPage(
-            number=ask.number,
+            number=request.number,
             records=records,
             ids=ids,
-            count=reading.count,
+            count=page.count,
             cursor=cursor if isinstance(cursor, str) else None,
-            resume=taken.resume,
-            warnings=(*taken.warnings, *reading.warnings),
+            resume=result.resume,
+            warnings=(*result.warnings, *page.warnings),
             repairs=repairs,
         )
 
     def _fill(self, plan: PagePlan, *, background: bool) -> None:
-        """Ask for what the plan allows and the window holds; only the first is waited for."""
+        """Request the pages that the plan allows and the window holds."""
         width = 2 * self._prefetch or 1
         while len(self._window) < width:
-            # A page that is waited for is always wanted: records set aside count for no limit.
-            held = len(self._window) * self._rows
-            if background and self._wanted is not None and held >= self._wanted:
+            # A page that the consumer waits for is always requested: undecodable records do not
+            # count towards the limit.
+            held = len(self._window) * self._page_size
+            if background and self._remaining is not None and held >= self._remaining:
                 return
-            ask = plan.next_request(len(self._window))
-            if ask is None:
+            request = plan.next_request(len(self._window))
+            if request is None:
                 return
             work = self._source.fetch_page(
                 self.call,
-                ask.pairs,
+                request.pairs,
                 background=background,
                 slots=_NO_SLOTS if self._slots is None else self._slots,
             )
-            self._window.append((ask, self._source.start_task(work)))
+            self._window.append((request, self._source.start_task(work)))
             background = True
 
     def set_prefetch(self, prefetch: int) -> None:
-        """Allow more requests in flight from now on; asking for fewer changes nothing."""
+        """Allow more requests in flight from now on; a smaller number changes nothing."""
         more = prefetch - self._prefetch
         if more > 0:
             self._prefetch = prefetch
@@ -277,11 +285,11 @@ class Pager:
                 cast("asyncio.Semaphore", self._slots).release()
 
     def without_deadline(self) -> None:
-        """Let the first page, too, wait for the rate limit as long as it takes."""
-        self._patient = True
+        """Let the first page wait for the rate limit without a deadline, too."""
+        self._without_deadline = True
 
     def cancel(self) -> list[_PageTask]:
-        """Cancel the page tasks and return them; safe from any thread, and after the loop's end."""
+        """Cancel and return the page tasks; safe from any thread and after the loop has closed."""
         tasks = [task for _, task in self._window]
         self._window.clear()
         loop = self._loop
@@ -290,19 +298,19 @@ class Pager:
         if _runs_here(loop):
             _cancel_tasks(tasks)
         else:
-            with suppress(RuntimeError):  # closed between the question and the call
+            with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(_cancel_tasks, tasks)
         return tasks
 
     async def aclose(self) -> None:
-        """Cancel the page tasks and see them end, even inside a cancelled scope."""
+        """Cancel the page tasks and wait for their end, even in a cancelled scope."""
         await cancel_and_wait(self.cancel())
 
 
 def renumber_repairs(
     repairs: Mapping[int, tuple[str, ...]], kept_indexes: Iterable[int]
 ) -> Mapping[int, tuple[str, ...]]:
-    """Return the repairs of the records at the chosen places, by their places among these."""
+    """Return the repairs of the kept records, by their new indexes."""
     if not repairs:
         return repairs
     return {new: repairs[old] for new, old in enumerate(kept_indexes) if old in repairs}
@@ -326,9 +334,9 @@ def _cancel_tasks(tasks: Iterable[asyncio.Task[object]]) -> None:
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[object]]) -> None:
-    """Cancel tasks and wait for their end: shielded, so that a cancelled caller leaves none behind.
+    """Cancel tasks and wait for their end, shielded from the caller's cancellation.
 
-    Bounded, since a task that swallows its cancellation must not hang the one who closes.
+    The wait is limited to 5 seconds, for tasks that swallow their cancellation.
     """
     left: set[asyncio.Task[object]] = {task for task in tasks if not task.done()}
     if not left:
@@ -342,7 +350,7 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[object]]) -> None:
             try:
                 _, left = await asyncio.wait(left, timeout=seconds)
             except asyncio.CancelledError as error:
-                # Asyncio's own cancellation passes the shield; it is kept until the tasks are gone.
+                # asyncio's own cancellation passes the shield; raise it after the tasks have ended.
                 if interrupted is not None:
                     raise
                 interrupted = error

@@ -1,8 +1,6 @@
-"""Ids of records not decoded yet, and a set of ids in a few bytes each.
+"""Ids of undecoded records, and a compact set of ids, for walks and pulls.
 
-Both are for walks and pulls that must know what they have delivered.
-
-A Python set of a million integers takes 70 MB. Here ids are kept by their upper bits in chunks of
+A Python set of a million integers takes 70 MB. `IdSet` stores ids by their upper bits in chunks of
 65,536, each a sorted array of 16-bit remainders that becomes a bitmap when that is smaller.
 """
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["IdSet", "read_ids"]
 
 _ARRAY_LIMIT = 4_096
-"""Remainders in a chunk past which a bitmap of 8 KiB is smaller than the array."""
+"""Number of remainders in a chunk above which a bitmap of 8 KiB is smaller than the array."""
 _BITMAP_BYTES = 8_192
 
 
@@ -36,13 +34,13 @@ _FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*([1-9][0-9]{0,17})\s*[,}]')
 
 
 def read_ids(records: Sequence[msgspec.Raw]) -> list[int | str | None]:
-    """Read the records' ids: nearly always the first thing in them, which a pattern finds fast.
+    """Return the ids of records, None for a record whose id is missing or invalid.
 
-    None for records without an id, and for those whose id is neither a number nor text.
+    The id is nearly always the first field, which a regular expression finds fast.
     """
     return [
-        int(found[1]) if found else _find_id(record)
-        for record, found in zip(records, map(_FIRST_ID.match, records), strict=True)
+        int(match[1]) if match else _find_id(record)
+        for record, match in zip(records, map(_FIRST_ID.match, records), strict=True)
     ]
 
 
@@ -54,7 +52,7 @@ def _find_id(record: msgspec.Raw) -> int | str | None:
 
 
 class IdSet:
-    """Ids that were seen; integers compactly, other ids (text) in an ordinary set."""
+    """Compact set of ids; ids other than integers are kept in an ordinary set."""
 
     __slots__ = ("_chunks", "_count", "_greatest", "_others")
 
@@ -76,11 +74,11 @@ class IdSet:
         low = id & 0xFFFF
         if isinstance(chunk, bytearray):
             return bool(chunk[low >> 3] & (1 << (low & 7)))
-        place = bisect_left(chunk, low)
-        return place < len(chunk) and chunk[place] == low
+        position = bisect_left(chunk, low)
+        return position < len(chunk) and chunk[position] == low
 
     def add(self, id: object) -> bool:
-        """Add an id; True if it was not there before."""
+        """Add an id; return True if it is new."""
         if type(id) is not int:
             before = len(self._others)
             self._others.add(id)
@@ -93,10 +91,10 @@ class IdSet:
                 return False
             chunk[low >> 3] |= bit
         else:
-            place = bisect_left(chunk, low)
-            if place < len(chunk) and chunk[place] == low:
+            position = bisect_left(chunk, low)
+            if position < len(chunk) and chunk[position] == low:
                 return False
-            chunk.insert(place, low)
+            chunk.insert(position, low)
             if len(chunk) > _ARRAY_LIMIT:
                 self._chunks[high] = _as_bitmap(chunk)
         self._count += 1
@@ -104,13 +102,13 @@ class IdSet:
         return True
 
     def add_all(self, ids: Sequence[object]) -> list[int]:
-        """Add ids; return the places of those that were there before, among these too."""
+        """Add ids; return the indexes of those that were in the set, or come twice in ``ids``."""
         if self._append(ids):
             return []
-        return [place for place, id in enumerate(ids) if not self.add(id)]
+        return [index for index, id in enumerate(ids) if not self.add(id)]
 
     def _append(self, ids: Sequence[object]) -> bool:
-        """Add ids that rise beyond all that are there, as pages sorted by id bring them."""
+        """Add ascending ids above all ids of the set, the case of pages sorted by id."""
         if set(map(type, ids)) != {int}:
             return False
         numbers = cast("Sequence[int]", ids)

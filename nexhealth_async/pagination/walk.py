@@ -1,8 +1,8 @@
-"""Walks: listings as async generators that lose nothing.
+"""Walks: iteration over lists as async generators.
 
-A walk is a small state machine, not a native generator: cancelling ``anext`` costs no record, a
-walk that failed or ended says so instead of looking empty, and one that is dropped leaves no task
-behind.
+A walk is a state machine instead of a native generator: cancelling ``anext`` loses no record, a
+walk that failed or ended raises an error instead of appearing empty, and a walk that is garbage
+collected leaves no task behind.
 """
 
 from __future__ import annotations
@@ -73,24 +73,24 @@ class Page(Generic[T_co]):
     """One page of a walk."""
 
     items: tuple[T_co, ...] = field(repr=False)
-    """The records not delivered before."""
+    """Records that were not delivered before."""
     number: int
-    """Its number, from 1; a walk that verifies itself counts from 1 again."""
+    """Number of the page, from 1; each verifying pass starts from 1 again."""
     count: int | None = None
-    """How many records the server says the whole list has, where it says so."""
+    """Number of records in the whole list, if the server states it."""
     cursor: str | None = None
-    """The cursor behind this page, in listings that have cursors."""
+    """The cursor after this page, in lists with cursors."""
     resume: str | None = None
-    """Pass as ``after=`` to the same walk, to go on behind this page; text, so it can be stored."""
+    """Position after this page: pass it as ``after=`` to the same walk. It can be stored."""
     warnings: tuple[str, ...] = field(default=(), repr=False)
-    """What the server or the library wants noticed; the server's sentences may be personal."""
+    """Warnings of the server and the library; the server's may hold personal data."""
     repairs: tuple[Repair, ...] = ()
-    """Fields that had to be repaired."""
+    """Fields that were repaired."""
 
 
 @frozen(kw_only=True)
 class WalkConfig(Generic[T]):
-    """Everything a walk is made of; walks share and copy it, and change nothing in it."""
+    """Immutable configuration of a walk."""
 
     source: PageSource
     call: PlannedCall
@@ -103,121 +103,121 @@ class WalkConfig(Generic[T]):
     on_bad_record: OnBadRecord | None = None
     after: str | None = None
 
-    def begin(self, call: PlannedCall) -> PagePlan:
-        """Make the plan for one walk through the list, in the version of the call."""
+    def make_plan(self, call: PlannedCall) -> PagePlan:
+        """Create the page plan of a walk, for the API version of the call."""
         _check_start(self, call)
-        row = call.row
-        if row.paging not in (Paging.NUMBERED, Paging.CURSOR):
+        spec = call.spec
+        if spec.paging not in (Paging.NUMBERED, Paging.CURSOR):
             return UnpagedPlan()
-        per_page = self.per_page or row.max_per_page or 100
+        per_page = self.per_page or spec.max_per_page or 100
         if self.limit is not None:
             per_page = max(1, min(per_page, self.limit))
-        if row.paging is Paging.CURSOR:
+        if spec.paging is Paging.CURSOR:
             return CursorPlan(per_page=per_page, after=self.after)
         return NumberedPlan(
             per_page=per_page,
             drift=self.drift,
             passes=self.passes,
             after=self.after,
-            # Whoever asks for requests in parallel is in a hurry: page 1 and 2 leave together.
+            # With parallel requests, pages 1 and 2 are requested together.
             eager=self.prefetch > 1 and (self.limit is None or self.limit > per_page),
         )
 
 
-def check_config(settings: WalkConfig[T]) -> WalkConfig[T]:
-    """Return the settings, or raise `InvalidArgumentError` for options no walk can have."""
+def check_config(config: WalkConfig[T]) -> WalkConfig[T]:
+    """Return the configuration; raise `InvalidArgumentError` if an option is invalid."""
     for name, least in (("per_page", 1), ("limit", 0), ("prefetch", 0), ("passes", 0)):
-        value = getattr(settings, name)
+        value = getattr(config, name)
         if value is not None and (not isinstance(value, int) or value < least):
             raise InvalidArgumentError(f"{name} must be a whole number of at least {least}")
-    check_drift(settings.drift)
-    _check_start(settings, settings.call)
-    return settings
+    check_drift(config.drift)
+    _check_start(config, config.call)
+    return config
 
 
-def _check_start(settings: WalkConfig[T], call: PlannedCall) -> None:
-    """Refuse ``after`` and ``drift`` where the list of this version cannot have them."""
-    row, after = call.row, settings.after
-    match row.paging:
+def _check_start(config: WalkConfig[T], call: PlannedCall) -> None:
+    """Raise if the list does not support ``after`` or ``drift`` in this version."""
+    spec, after = call.spec, config.after
+    match spec.paging:
         case Paging.NUMBERED:
             if after is not None:
-                numbered_start(after, drift=settings.drift)
+                numbered_start(after, drift=config.drift)
         case Paging.CURSOR:
-            if settings.drift == "verify":
+            if config.drift == "verify":
                 raise InvalidArgumentError(
-                    "a list with cursors has no count to verify it by, and needs none: cursors do "
-                    "not shift as page numbers do; leave out drift=",
-                    operation=row.operation,
+                    "a list with cursors has no count to verify and does not shift as numbered "
+                    "pages do; leave out drift=",
+                    operation=spec.operation,
                 )
             if after is not None:
                 cursor_start(after)
         case _ if after is not None:
             raise InvalidArgumentError(
-                "this list comes whole, so after= has no meaning", operation=row.operation
+                "this list has only one page; leave out after=", operation=spec.operation
             )
         case _:
             pass
 
 
 async def _count(source: PageSource, call: PlannedCall) -> int:
-    if call.row.paging is not Paging.NUMBERED:
+    if call.spec.paging is not Paging.NUMBERED:
         raise UsageError(
-            "the API gives no total of this list's records in this version; walk it and count",
+            "the API does not state the size of this list in this version; walk it and count",
             operation=call.operation,
         )
     pairs = (("page", "1"), ("per_page", "1"))
-    reading = await source.fetch_page(call, pairs, background=False, slots=nullcontext())
-    if reading.count is None:
+    page = await source.fetch_page(call, pairs, background=False, slots=nullcontext())
+    if page.count is None:
         raise UnexpectedStructureError("the server sent no usable count", operation=call.operation)
-    return reading.count
+    return page.count
 
 
 class _State(Enum):
-    FRESH = "has not begun"
-    RUNNING = "is under way"
+    FRESH = "has not started"
+    RUNNING = "is running"
     DONE = "has ended"
     FAILED = "has failed"
     CLOSED = "was closed"
 
 
 class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
-    """What walks and their pages have in common: one consumer, one life, nothing lost."""
+    """Base class of walks and their pages: a single-use iterator with one consumer."""
 
-    __slots__ = ("__weakref__", "_busy", "_pager", "_resume", "_settings", "_state")
+    __slots__ = ("__weakref__", "_busy", "_config", "_pager", "_resume", "_state")
 
-    def __init__(self, settings: WalkConfig[T]) -> None:
-        self._settings = settings
+    def __init__(self, config: WalkConfig[T]) -> None:
+        self._config = config
         self._state = _State.FRESH
         self._busy = False
-        self._resume = settings.after
+        self._resume = config.after
         self._pager = Pager(
-            settings.source,
-            settings.call,
-            settings.begin,
-            prefetch=settings.prefetch,
-            limit=settings.limit,
+            config.source,
+            config.call,
+            config.make_plan,
+            prefetch=config.prefetch,
+            limit=config.limit,
         )
 
     def __repr__(self) -> str:
-        """Show the operation and the state, never a filter's value."""
+        """Show the operation and the state, never the filters."""
         return f"<{type(self).__name__} {self._pager.call.operation}: {self._state.value}>"
 
     @property
     def endpoint(self) -> Endpoint[object]:
-        """Which of the API's lists is walked."""
+        """The list that is read."""
         return self._pager.call.endpoint
 
     @abstractmethod
     async def _advance(self) -> Y_co:
-        """Return what comes next, or raise StopAsyncIteration."""
+        """Return the next item, or raise StopAsyncIteration."""
 
     async def __anext__(self) -> Y_co:
-        """Return the next one; cancelling this loses nothing, and the walk can go on."""
-        with _Turn(self):
+        """Return the next item; cancelling this loses nothing, and the walk can continue."""
+        with _Step(self):
             return await self._advance()
 
-    def _take_turn(self) -> None:
-        """Begin a step, if the walk can be read and nobody else is at it."""
+    def _begin_step(self) -> None:
+        """Start a step; raises if the walk has ended or has another consumer."""
         if self._busy:
             raise RuntimeError("another task is awaiting this walk; a walk has one consumer")
         if self._state not in (_State.FRESH, _State.RUNNING):
@@ -228,8 +228,8 @@ class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         self._state = _State.RUNNING
         self._busy = True
 
-    def _end_turn(self, error: BaseException | None, handled: BaseException | None) -> None:
-        """End a step; an error says where to resume, and shows nothing of how it came about."""
+    def _end_step(self, error: BaseException | None, handled: BaseException | None) -> None:
+        """End a step; add the position to an error and strip its traceback."""
         self._busy = False
         try:
             if isinstance(error, StopAsyncIteration):
@@ -243,9 +243,9 @@ class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
             elif isinstance(error, INTERRUPTIONS):
                 strip_frames(error, handled=handled)
         finally:
-            del error, handled  # this frame would be in a cycle with what it holds
+            del error, handled  # break the cycle between this frame and the traceback
 
-    if not TYPE_CHECKING:  # type checkers refuse both by themselves
+    if not TYPE_CHECKING:  # type checkers report both without these methods
 
         def __iter__(self) -> NoReturn:
             raise self._misuse_error("for")
@@ -256,14 +256,14 @@ class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
     def _misuse_error(self, statement: str) -> TypeError:
         kind = type(self).__name__
         return TypeError(
-            f"{statement!r} does not read a {kind}; use `async for`, or a list: "
+            f"{statement!r} cannot read a {kind}; use `async for`, or a list: "
             "`[item async for item in ...]`"
         )
 
     async def asend(self, value: None) -> Y_co:
-        """As ``anext``; a walk takes no values."""
+        """Return the next item, like ``anext``; walks accept no values."""
         if value is not None:
-            raise TypeError("a walk takes no values")
+            raise TypeError("a walk accepts no values")
         return await self.__anext__()
 
     async def athrow(
@@ -280,7 +280,7 @@ class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         raise error.with_traceback(tb)
 
     async def aclose(self) -> None:
-        """End the walk and its requests; waits for them to stop, even in a cancelled scope."""
+        """End the walk and cancel its requests; waits for their end, even in a cancelled scope."""
         if self._busy:
             raise RuntimeError("another task is awaiting this walk, so it cannot be closed")
         if self._state in (_State.FRESH, _State.RUNNING):
@@ -294,34 +294,34 @@ class _PageIterator(AsyncGenerator[Y_co, None], Generic[T, Y_co]):
         self._pager.cancel()
 
     def _drop(self) -> None:
-        """Let go of what was read but not delivered."""
+        """Drop records that were read but not delivered."""
 
     def set_prefetch(self, prefetch: int) -> None:
-        """Allow more requests in flight from now on; fewer than before changes nothing.
+        """Allow more requests in flight from now on; a smaller number changes nothing.
 
-        This is for pulls of many lists, which give what one list needs no more to those left.
+        For pulls, which move capacity from finished lists to the remaining ones.
         """
         self._pager.set_prefetch(prefetch)
 
     def without_deadline(self) -> None:
-        """Let the first page wait for the rate limit as long as it takes, as later pages do.
+        """Let the first page wait for the rate limit without a deadline, as later pages do.
 
-        This is for pulls, too: nobody awaits a certain page of them. A ``timeout`` that was chosen
-        for the session still holds.
+        For pulls, in which no consumer waits for a certain page. A ``timeout`` that was set for the
+        session still applies.
         """
         self._pager.without_deadline()
 
 
-class _Turn:
-    """What surrounds a step of a walk: a context, so that no frame of it is in a traceback."""
+class _Step:
+    """Context of one step of a walk; a context manager adds no frame to tracebacks."""
 
-    __slots__ = ("_handled", "_machine")
+    __slots__ = ("_handled", "_iterator")
 
-    def __init__(self, machine: _PageIterator[T, Y_co]) -> None:
-        self._machine = machine
+    def __init__(self, iterator: _PageIterator[T, Y_co]) -> None:
+        self._iterator = iterator
 
     def __enter__(self) -> None:
-        self._machine._take_turn()  # noqa: SLF001 - a part of the machine
+        self._iterator._begin_step()  # noqa: SLF001 - part of the iterator
         self._handled = sys.exception()
 
     def __exit__(
@@ -331,78 +331,79 @@ class _Turn:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._machine._end_turn(error, self._handled)  # noqa: SLF001 - a part of the machine
+            self._iterator._end_step(error, self._handled)  # noqa: SLF001 - part of the iterator
         finally:
             del error, traceback, self._handled
 
 
 class Walk(_PageIterator[T, T]):
-    """A listing, as an async generator of its records: ``async for patient in walk``.
+    """A list of the API as an async generator of its records: ``async for patient in walk``.
 
-    Nothing is requested before the first record is asked for. The walk goes from page to page by
-    itself, asks for the next page while you handle this one, and ends only when the server's list
-    does. It can be walked once: afterwards, and after an error, it raises `WalkClosedError`.
+    The first request is sent when the first record is needed. The walk reads page by page, requests
+    the next page while you handle the current one, and ends when the server's list ends. It can be
+    used once: afterwards, and after an error, it raises `WalkClosedError`.
 
-    If you may leave the loop early, ``async with contextlib.aclosing(walk)`` ends its requests at
-    once; a walk that is merely dropped ends them too. Cancelling ``anext`` (``asyncio.wait_for``)
-    loses nothing: ask again and the walk goes on.
+    To leave the loop early, use ``async with contextlib.aclosing(walk)``, which cancels requests at
+    once; garbage collection of a walk cancels them too. Cancelling ``anext``
+    (``asyncio.wait_for``) loses nothing: the walk continues with the next ``anext``.
     """
 
-    __slots__ = ("_left", "_ready", "_slices", "_upcoming")
+    __slots__ = ("_batches", "_left", "_next_resume", "_ready")
 
-    def __init__(self, settings: WalkConfig[T]) -> None:
-        super().__init__(settings)
-        self._left = settings.limit
+    def __init__(self, config: WalkConfig[T]) -> None:
+        super().__init__(config)
+        self._left = config.limit
         self._ready: deque[T] = deque()
-        self._slices = BatchDecoder(settings.decoder, settings.on_bad_record)
-        self._upcoming = settings.after
+        self._batches = BatchDecoder(config.decoder, config.on_bad_record)
+        self._next_resume = config.after
 
     async def __anext__(self) -> T:
-        """Return the next record; cancelling this loses nothing, and the walk can go on."""
-        if self._ready and not self._busy:  # most records: decoded with others, and not yet taken
+        """Return the next record; cancelling this loses nothing, and the walk can continue."""
+        if self._ready and not self._busy:  # the fast path of most records: decoded in a batch
             return self._ready.popleft()
-        with _Turn(self):
+        with _Step(self):
             return await self._advance()
 
     def pages(self) -> Pages[T]:
-        """Walk page by page: for progress, checkpoints, warnings and repairs."""
+        """Iterate page by page, for progress, checkpoints, warnings and repairs."""
         return Pages(self._check_unstarted("pages"))
 
     def raw_pages(self) -> RawPages[T]:
-        """Walk the pages as they came, for whoever decodes them later; ``limit`` is left out."""
+        """Iterate over undecoded pages; ``limit`` does not apply."""
         return RawPages(evolve(self._check_unstarted("raw_pages"), limit=None))
 
     def raw(self) -> Walk[dict[str, object]]:
-        """Walk the records as plain dicts with every field the vendor sends."""
+        """Iterate over the records as dicts with all fields that the vendor sends."""
         return Walk(evolve(self._check_unstarted("raw"), decoder=AS_DICTS))  # type: ignore[arg-type]  # evolve keeps T
 
     def raw_json(self) -> Walk[bytes]:
-        """Walk the records as the bytes of their JSON, for about the cost of reading them."""
+        """Iterate over the records as JSON bytes, without decoding them."""
         return Walk(evolve(self._check_unstarted("raw_json"), decoder=AS_BYTES))  # type: ignore[arg-type]  # evolve keeps T
 
     def with_json(self) -> Walk[tuple[T, bytes]]:
-        """Walk the records beside the bytes of their JSON: typed, and with all the vendor sends."""
-        settings = self._check_unstarted("with_json")
-        return Walk(evolve(settings, decoder=PairedDecoder(settings.decoder)))  # type: ignore[arg-type]  # evolve keeps T
+        """Iterate over pairs of the decoded record and its JSON bytes."""
+        config = self._check_unstarted("with_json")
+        return Walk(evolve(config, decoder=PairedDecoder(config.decoder)))  # type: ignore[arg-type]  # evolve keeps T
 
     @strip_traceback
     async def count(self) -> int:
-        """Ask the server how many records the list has, with one small request.
+        """Return the number of records in the list, with one small request.
 
-        Only numbered lists say so. Raises `UsageError` for others, `UnexpectedStructureError` where
-        the server sends no usable number.
+        Raises:
+            UsageError: The list is not numbered; the API states its size for numbered lists only.
+            UnexpectedStructureError: The server sent no usable count.
         """
-        source, call = self._settings.source, self._settings.call
+        source, call = self._config.source, self._config.call
         may_replan = call.plan_for_version is not None
         if may_replan:
             call = await source.resolve_call(call)
         try:
             return await _count(source, call)
         except VersionNotEnabledError:
-            again = source.replan_after_refusal(call) if may_replan else None
-            if again is None:
+            replanned = source.replan_after_refusal(call) if may_replan else None
+            if replanned is None:
                 raise
-        return await _count(source, again)
+        return await _count(source, replanned)
 
     def _check_unstarted(self, method: str) -> WalkConfig[T]:
         if self._state is not _State.FRESH:
@@ -410,60 +411,60 @@ class Walk(_PageIterator[T, T]):
                 f"this walk {self._state.value}; call .{method}() on a new one",
                 operation=self._pager.call.operation,
             )
-        return self._settings
+        return self._config
 
     async def _advance(self) -> T:
-        slices = self._slices
+        batches = self._batches
         while not self._ready:
             if self._left == 0:
                 raise StopAsyncIteration
-            if slices.failure is not None:
-                raise slices.failure
-            if slices.remaining:
-                # A turn of the loop before each slice: the next page's request leaves ahead of the
-                # first, and between them other requests go on.
+            if batches.failure is not None:
+                raise batches.failure
+            if batches.remaining:
+                # Let the event loop run before each batch: the request of the next page is sent
+                # before the first one, and other requests progress in between.
                 await asyncio.sleep(0)
-                made = slices.read()
+                decoded = batches.read()
                 if self._left is not None:
-                    del made[self._left :]
-                    self._left -= len(made)
-                self._ready.extend(made)
+                    del decoded[self._left :]
+                    self._left -= len(decoded)
+                self._ready.extend(decoded)
                 continue
-            self._resume = self._upcoming
+            self._resume = self._next_resume
             page = await self._pager.next()
             if page is None:
                 raise StopAsyncIteration
-            self._record_page(page)
-            self._upcoming = page.resume or self._upcoming
-            slices.begin(page.records, page.repairs)
+            self._warn(page)
+            self._next_resume = page.resume or self._next_resume
+            batches.begin(page.records, page.repairs)
         return self._ready.popleft()
 
-    def _record_page(self, page: RawPage) -> None:
-        """Warn of what ``pages()`` would show, in words that are free of personal data."""
+    def _warn(self, page: RawPage) -> None:
+        """Warn that a page has warnings, without their texts, which may hold personal data."""
         if page.warnings:
             warnings.warn(
-                f"{self._pager.call.operation}: page {page.number} came with warnings; "
-                "walk .pages() to read them",
+                f"{self._pager.call.operation}: page {page.number} has warnings; "
+                "iterate over .pages() to read them",
                 NexHealthWarning,
                 stacklevel=4,
             )
 
     def _drop(self) -> None:
         self._ready.clear()
-        self._slices.begin(())
+        self._batches.begin(())
 
 
 class Pages(_PageIterator[T, Page[T]]):
-    """The same listing page by page; ``page.resume`` lets a later walk go on behind a page."""
+    """A list of the API page by page; a later walk can resume after a page (``page.resume``)."""
 
-    __slots__ = ("_decoding", "_items", "_left", "_slices")
+    __slots__ = ("_batches", "_decoding", "_items", "_left")
 
-    def __init__(self, settings: WalkConfig[T]) -> None:
-        super().__init__(settings)
-        self._left = settings.limit
+    def __init__(self, config: WalkConfig[T]) -> None:
+        super().__init__(config)
+        self._left = config.limit
         self._decoding: RawPage | None = None
         self._items: list[T] = []
-        self._slices = BatchDecoder(settings.decoder, settings.on_bad_record)
+        self._batches = BatchDecoder(config.decoder, config.on_bad_record)
 
     async def _advance(self) -> Page[T]:
         if self._left == 0:
@@ -473,19 +474,19 @@ class Pages(_PageIterator[T, Page[T]]):
             if page is None:
                 raise StopAsyncIteration
             self._decoding = page
-            self._slices.begin(page.records, page.repairs)
-        while self._slices.remaining:
+            self._batches.begin(page.records, page.repairs)
+        while self._batches.remaining:
             await asyncio.sleep(0)
-            self._items += self._slices.read()
-        if self._slices.failure is not None:
-            raise self._slices.failure
+            self._items += self._batches.read()
+        if self._batches.failure is not None:
+            raise self._batches.failure
         return self._deliver(self._decoding)
 
     def _deliver(self, page: RawPage) -> Page[T]:
         items, resume = tuple(self._items), page.resume
         if self._left is not None:
             if len(items) > self._left:
-                # Going on behind a page that was cut short would skip the rest of it.
+                # Resuming after a page that was cut by the limit would skip the rest of it.
                 items, resume = items[: self._left], self._resume
             self._left -= len(items)
         delivered = Page(
@@ -495,7 +496,7 @@ class Pages(_PageIterator[T, Page[T]]):
             cursor=page.cursor,
             resume=resume,
             warnings=page.warnings,
-            repairs=tuple(self._slices.repairs),
+            repairs=tuple(self._batches.repairs),
         )
         self._resume = resume or self._resume
         self._drop()
@@ -504,21 +505,21 @@ class Pages(_PageIterator[T, Page[T]]):
     def _drop(self) -> None:
         self._decoding = None
         self._items = []
-        self._slices.begin(())
+        self._batches.begin(())
 
 
 class RawPages(_PageIterator[T, RawPage]):
-    """The same pages undecoded: while they wait, the garbage collector has no work with them.
+    """A list of the API as undecoded pages, which cost the garbage collector nothing.
 
-    This is for pulls, which read ahead in many lists at once.
+    For pulls, which prefetch many lists at once.
     """
 
     __slots__ = ()
 
     @property
     def decoder(self) -> RecordDecoder[T]:
-        """What reads the records."""
-        return self._settings.decoder
+        """The decoder of the records."""
+        return self._config.decoder
 
     async def _advance(self) -> RawPage:
         page = await self._pager.next()

@@ -78,9 +78,9 @@ class _Placed(Permit):
         self.told: bool = place is not None
         """True if the server knows of it."""
 
-    def withdraw(self) -> None:
-        if not self.withdrawn:
-            super().withdraw()
+    def release(self) -> None:
+        if not self.released:
+            super().release()
             self.hand.put_back(self)
 
 
@@ -192,7 +192,7 @@ class Hand:
         known = now if self._places[rate] else self._least.get(rate, now)
         return max(max(now, known) - ANSWER_SLACK + waits, self._shut.get(rate, now))
 
-    def leave(self, rate: RateClass, now: float) -> Permit:
+    def acquire(self, rate: RateClass, now: float) -> Permit:
         """Use a place."""
         if self.alone is not None or not self._uses[rate]:
             departure = _Placed(now, self, rate, None)
@@ -261,7 +261,7 @@ class Hand:
             self._epoch = ""  # Nothing would be told to a server that has lost its memory.
         self._turns += 1
         self._in_turn, self._ended = self._in_turn + self._ended, []
-        self._telling = [one for one in self._recent if not (one.told or one.withdrawn)]
+        self._telling = [one for one in self._recent if not (one.told or one.released)]
         self._wanting = [rate for rate, waiting in wants.items() if waiting > 0]
         return {
             "me": self.me,
@@ -363,7 +363,7 @@ class Hand:
                 self._give_back(rate, places.popleft())
         self.alone = SlidingWindowLog(self.rates.share(1 / self.fleet))
         for rate in RateClass:
-            mine = [one for one in self._recent if one.rate is rate and not one.withdrawn]
+            mine = [one for one in self._recent if one.rate is rate and not one.released]
             self.alone.adopt(rate, mine)
             if rate in self._shut:
                 self.alone.close(rate, self._shut[rate])
@@ -378,7 +378,7 @@ class Hand:
         """Note which departures hold their places until a moment that is known by now."""
         still: deque[_Placed] = deque()
         for one in self._open:
-            if one.withdrawn or one.place is None:
+            if one.released or one.place is None:
                 continue
             if one.soon or now >= one.left + ANSWER_SLACK:
                 self._ended.append(_Ended(one.rate, one.place.name, one.free_at(0.0), used=True))

@@ -190,9 +190,9 @@ class _Member:
         del moment  # The hand knows more.
         return self.hand.not_before(rate, asyncio.get_running_loop().time(), ahead)
 
-    def leave(self, rate: RateClass, now: float) -> Permit:
+    def acquire(self, rate: RateClass, now: float) -> Permit:
         """Use a place."""
-        departure = self.hand.leave(rate, now)
+        departure = self.hand.acquire(rate, now)
         if not self._looking and (self._timer is None or self.hand.in_hand(rate) < _FEW):
             self._look_soon()
         return departure

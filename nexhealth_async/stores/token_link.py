@@ -117,7 +117,7 @@ class RedisTokenLink:
             self._last = max(self._last, token.shared)
             return token
 
-    def stir(self) -> None:
+    def notify(self) -> None:
         """Let an `obtain` that waits look again."""
         self._stirred.set()
 
@@ -380,7 +380,7 @@ class RedisTokenLink:
                 self._dead = int(number)
                 self._holder.lose(self._dead)
             case ["live", _]:
-                self._holder.take_heart()
+                self._holder.clear_failure()
             case _:
                 pass
         self._stirred.set()

@@ -1,8 +1,8 @@
-"""Writes followed to the end: what became of them, and bookings that happen once.
+"""Workflows of several calls: booking, rescheduling, confirmation of writes, find-or-create.
 
-Resources offer these as methods: ``appointments.confirm(...)``, ``.book(...)`` and
-``.reschedule(...)``, ``patients.confirm(...)``, ``payments.confirm(...)``
-and ``adjustments.confirm(...)``.
+Resources offer them as methods: ``appointments.confirm(...)``, ``.book(...)`` and
+``.reschedule(...)``, ``patients.confirm(...)``, ``payments.confirm(...)`` and
+``adjustments.confirm(...)``.
 """
 
 from __future__ import annotations

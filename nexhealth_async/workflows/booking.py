@@ -1,7 +1,7 @@
-"""Booking a free time once, and moving an appointment without ever leaving a patient without one.
+"""Booking of a slot exactly once, and rescheduling that never leaves a patient without appointment.
 
-Reference: v3 1.7: ``POST /appointments`` has no idempotency key, nothing but the server's own check
-of the slot. So an answer that was lost is settled by looking, never by booking again.
+Reference: v3 1.7: ``POST /appointments`` has no idempotency key, only the server's check of the
+slot. After a lost response the appointment is therefore looked up, never booked again.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ __all__ = ["BookingCalls", "RescheduleResult", "book", "reschedule"]
 
 _BOOK, _MOVE = "POST /appointments", "PATCH /appointments/{id}"
 _SEARCH_FIELDS = ("slot_interval", "working_hour_label_id", "working_hour_source")
-"""What only the search takes."""
+"""Arguments of the slot search only."""
 _COMMON_FIELDS = ("appointment_type_id", "appointments_per_timeslot", "subdomain")
 _CHECK_DELAYS = (0.0, 1.0, 2.0, 4.0)
-"""Seconds before each look for a booking whose answer was lost: it may still be under way."""
+"""Seconds before each lookup of a booking whose response was lost, since it may come late."""
 _RETRY_ADVICE = (
-    "Ask for the same booking again after unsettled_until; book no other time before looking."
+    "Call book() again with the same slot after unsettled_until; do not book another one before."
 )
 
 
 @frozen(kw_only=True)
 class BookingCalls:
-    """A client, and the operations that booking performs with it."""
+    """A client and the operations that booking uses."""
 
     client: Client
     slots: Endpoint[SlotGroup]
@@ -68,12 +68,12 @@ class BookingCalls:
 
 @frozen(kw_only=True)
 class RescheduleResult:
-    """What became of an appointment that was to be moved."""
+    """Result of rescheduling an appointment."""
 
     appointment: Appointment
     """The appointment at its new time."""
     replaced: int | None = None
-    """Id of the one that was cancelled in exchange; None if the appointment itself was moved."""
+    """Id of the cancelled appointment; None if the appointment itself was moved."""
 
 
 async def book(
@@ -83,7 +83,18 @@ async def book(
     *,
     exclude_id: int | None = None,
 ) -> Appointment:
-    """Book a free time once; ``exclude_id`` is an appointment that is about to be given up."""
+    """Book a slot exactly once.
+
+    Args:
+        calls: Client and operations.
+        slot: The slot to book.
+        fields: Fields of the appointment.
+        exclude_id: Id of an appointment that the new one replaces.
+
+    Raises:
+        SlotTakenError: The slot is no longer available.
+        OutcomeUnknownError: The appointment may have been booked.
+    """
     booking = _prepare_booking(calls, slot, fields, exclude_id)
     async with booking.write() as write:
         if (found := await booking.find_ours()) is not None:
@@ -100,10 +111,10 @@ async def book(
             if (found := await booking.find_after_failure()) is not None:
                 return found
             raise
-        except OutcomeUnknownError as lost:
+        except OutcomeUnknownError as error:
             found = await booking.wait_until_found()
             if found is None:
-                raise lost from None
+                raise error from None
             write.resolve()
             return found
 
@@ -113,14 +124,14 @@ def _prepare_booking(
 ) -> _Booking:
     if not isinstance(slot, FreeSlot):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgumentError(
-            f"a slot is what available_slots.flat() finds, not a {type(slot).__name__}"
+            f"slot must be a FreeSlot of available_slots.flat(), not {type(slot).__name__}"
         )
     if slot.provider_id is None:
-        raise InvalidArgumentError("the slot names no provider; pass one with provider_id")
+        raise InvalidArgumentError("the slot has no provider_id; pass a slot with one")
     check_aware("the slot's start", slot.start)
     if slot.end is None and fields.get("appointment_type_id") is None:
         raise InvalidArgumentError(
-            "the slot has no end; give an appointment_type_id, which has minutes"
+            "the slot has no end; pass appointment_type_id, which determines the duration"
         )
     return _Booking(
         calls=calls,
@@ -133,7 +144,7 @@ def _prepare_booking(
 
 def _unsettled_error(until: datetime) -> OutcomeUnknownError:
     return OutcomeUnknownError(
-        "an earlier request for this booking may still be carried out, so it was not sent again.",
+        "the server may still execute an earlier request for this booking, so it was not repeated.",
         lookup=_RETRY_ADVICE,
         operation=_BOOK,
         unsettled_until=until,
@@ -141,12 +152,12 @@ def _unsettled_error(until: datetime) -> OutcomeUnknownError:
 
 
 def _slot_taken_error() -> SlotTakenError:
-    return SlotTakenError("the time is not offered any more", status=200)
+    return SlotTakenError("the slot is no longer available", status=200)
 
 
 @frozen(kw_only=True)
 class _Booking:
-    """One booking under way."""
+    """One booking."""
 
     calls: BookingCalls
     slot: FreeSlot
@@ -155,18 +166,18 @@ class _Booking:
     exclude_id: int | None
 
     def arguments(self) -> dict[str, object]:
-        """The booking as the API wants it."""
+        """Return the arguments of the create operation."""
         slot = self.slot
-        named = {name: value for name, value in self.fields.items() if name not in _SEARCH_FIELDS}
-        wanted: dict[str, object] = {"provider_id": slot.provider_id, "start_time": slot.start}
+        fields = {name: value for name, value in self.fields.items() if name not in _SEARCH_FIELDS}
+        slot_fields: dict[str, object] = {"provider_id": slot.provider_id, "start_time": slot.start}
         if self.fields.get("appointment_type_id") is None:
-            wanted["end_time"] = slot.end
+            slot_fields["end_time"] = slot.end
         if slot.operatory_id is not None:
-            wanted["operatory_id"] = slot.operatory_id
-        return {**self._location(), **wanted, **named}
+            slot_fields["operatory_id"] = slot.operatory_id
+        return {**self._location(), **slot_fields, **fields}
 
     def write(self) -> PendingWrite:
-        """Return the booking as a write that must not happen twice."""
+        """Return the pending write of this booking, which must not happen twice."""
         fields, slot = self.fields, self.slot
         identity = (_BOOK, fields.get("patient_id"), slot.provider_id, slot.start.timestamp())
         return self.calls.client.track_write(*identity, subdomain=fields.get("subdomain"))
@@ -175,12 +186,12 @@ class _Booking:
         return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}
 
     async def is_offered(self) -> bool:
-        """Ask again for the slots of that day, provider and room."""
+        """Search the slots of the day, provider and operatory again for this slot."""
         slot, fields = self.slot, self.fields
-        asked = {
+        filters = {
             name: fields[name] for name in (*_COMMON_FIELDS, *_SEARCH_FIELDS) if name in fields
         }
-        search = {**self._location(), **self.scope, **asked}
+        search = {**self._location(), **self.scope, **filters}
         search |= {**_days(slot.start), "pids": [slot.provider_id]}
         if slot.operatory_id is not None:
             search |= {"operatory_ids": [slot.operatory_id], "overlapping_operatory_slots": True}
@@ -188,12 +199,12 @@ class _Booking:
             search["slot_length"] = round((slot.end - slot.start) / timedelta(minutes=1))
         async with aclosing(self.calls.client.walk(self.calls.slots, search)) as walk:
             groups = [group async for group in walk]
-        return any(one.time == slot.start for group in groups for one in group.slots)
+        return any(offered.time == slot.start for group in groups for offered in group.slots)
 
     async def find_ours(self) -> Appointment | None:
-        """Find an appointment of this patient, with this provider, at this very time."""
+        """Find an appointment of this patient with this provider at exactly this time."""
         start = self.slot.start
-        around: dict[str, object] = {
+        filters: dict[str, object] = {
             **self._location(),
             **self.scope,
             "start": start,
@@ -202,15 +213,15 @@ class _Booking:
             "cancelled": False,
             "prefetch": 0,
         }
-        async with aclosing(self.calls.client.walk(self.calls.appointments, around)) as walk:
-            found = [one async for one in walk if self._is_ours(one)]
-        return found[0] if found else None
+        async with aclosing(self.calls.client.walk(self.calls.appointments, filters)) as walk:
+            matches = [appointment async for appointment in walk if self._is_ours(appointment)]
+        return matches[0] if matches else None
 
     def _is_ours(self, appointment: Appointment) -> bool:
-        guardian = bool(self.fields.get("is_guardian"))
-        people = (
+        is_guardian = bool(self.fields.get("is_guardian"))
+        patient_ids = (
             {appointment.patient_id, appointment.created_by_user_id}
-            if guardian
+            if is_guardian
             else {appointment.patient_id}
         )
         return (
@@ -219,7 +230,7 @@ class _Booking:
             and not appointment.deleted
             and appointment.start_time == self.slot.start
             and appointment.provider_id == self.slot.provider_id
-            and self.fields["patient_id"] in people
+            and self.fields["patient_id"] in patient_ids
         )
 
     async def find_after_failure(self) -> Appointment | None:
@@ -229,16 +240,16 @@ class _Booking:
             return None
 
     async def wait_until_found(self) -> Appointment | None:
-        """Look some times for a booking whose answer was lost; None says nothing about later."""
-        for pause in _CHECK_DELAYS:
-            await asyncio.sleep(backoff_delay(pause))
+        """Look up a booking whose response was lost a few times; it may appear even later."""
+        for delay in _CHECK_DELAYS:
+            await asyncio.sleep(backoff_delay(delay))
             if (found := await self.find_after_failure()) is not None:
                 return found
         return None
 
 
 def _days(start: datetime) -> dict[str, object]:
-    """The day of a slot; of a time in UTC it is not known which day the practice calls it."""
+    """Return the search range of a slot: its day, or 3 days if its local day is unknown (UTC)."""
     if start.utcoffset():
         return {"start_date": start.date(), "days": 1}
     return {"start_date": start.date() - timedelta(days=1), "days": 3}
@@ -247,76 +258,85 @@ def _days(start: datetime) -> dict[str, object]:
 async def reschedule(
     calls: BookingCalls, appointment: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> RescheduleResult:
-    """Move an appointment in place, or else book the new time and then cancel the old one."""
+    """Move an appointment in place, or book the new slot and cancel the old appointment.
+
+    Raises:
+        AlreadyCancelledError: The appointment is cancelled.
+        SlotTakenError: The slot is no longer available.
+        OutcomeUnknownError: The appointment may have been moved or booked.
+        DoubleBookedError: The new appointment was booked, but the old one not cancelled.
+    """
     scope = {name: fields[name] for name in ("subdomain",) if name in fields}
-    now = await calls.client.call(calls.get, scope, appointment.id)
-    if now.cancelled:
+    old = await calls.client.call(calls.get, scope, appointment.id)
+    if old.cancelled:
         raise AlreadyCancelledError("the appointment is cancelled", status=200, operation=_MOVE)
-    slot = _with_end(now, slot)
-    carried = _carried_fields(now, fields)
-    made = await _find_earlier_booking(calls, now, slot, carried)
-    if made is None and not _is_pending(calls, now, slot, carried):
-        moved = await _move(calls, now, slot, fields, scope)
+    slot = _with_end(old, slot)
+    new_fields = _merge_fields(old, fields)
+    new = await _find_earlier_booking(calls, old, slot, new_fields)
+    if new is None and not _is_pending(calls, old, slot, new_fields):
+        moved = await _move(calls, old, slot, fields, scope)
         if moved is not None:
             return RescheduleResult(appointment=moved)
-    if now.patient_id is None:
-        raise InvalidArgumentError("blocked time has no patient; cancel it and block another")
-    made = made or await book(calls, slot, carried, exclude_id=now.id)
-    await _cancel_old(calls, now.id, made.id, scope)
-    return RescheduleResult(appointment=made, replaced=now.id)
+    if old.patient_id is None:
+        raise InvalidArgumentError(
+            "blocked time has no patient; cancel it and block another time instead"
+        )
+    new = new or await book(calls, slot, new_fields, exclude_id=old.id)
+    await _cancel_old(calls, old.id, new.id, scope)
+    return RescheduleResult(appointment=new, replaced=old.id)
 
 
 async def _find_earlier_booking(
-    calls: BookingCalls, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+    calls: BookingCalls, old: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> Appointment | None:
-    """Find what an interrupted attempt booked; `SlotTakenError` if it is another's."""
-    if not _is_different_time(now, slot):
+    """Find the booking of an interrupted attempt; raises `SlotTakenError` if another has it."""
+    if not _is_different_time(old, slot):
         return None
-    booking = _prepare_booking(calls, slot, fields, now.id)
+    booking = _prepare_booking(calls, slot, fields, old.id)
     if await booking.is_offered():
         return None
-    found = None if now.patient_id is None else await booking.find_ours()
+    found = None if old.patient_id is None else await booking.find_ours()
     if found is None:
         raise _slot_taken_error()
     return found
 
 
 def _is_pending(
-    calls: BookingCalls, now: Appointment, slot: FreeSlot, fields: Mapping[str, object]
+    calls: BookingCalls, old: Appointment, slot: FreeSlot, fields: Mapping[str, object]
 ) -> bool:
-    """Tell whether an earlier try may still book the new time: moving the old one doubles it."""
-    if now.patient_id is None:
+    """Return whether an earlier attempt may still book the slot; a move would then duplicate it."""
+    if old.patient_id is None:
         return False
-    return _prepare_booking(calls, slot, fields, now.id).write().pending_until is not None
+    return _prepare_booking(calls, slot, fields, old.id).write().pending_until is not None
 
 
-def _with_end(now: Appointment, slot: FreeSlot) -> FreeSlot:
-    """A slot that has no end of its own is as long as the appointment was."""
-    if slot.end is not None or now.start_time is None or now.end_time is None:
+def _with_end(old: Appointment, slot: FreeSlot) -> FreeSlot:
+    """Give a slot without an end the duration of the old appointment."""
+    if slot.end is not None or old.start_time is None or old.end_time is None:
         return slot
-    return evolve(slot, end=slot.start + (now.end_time - now.start_time))
+    return evolve(slot, end=slot.start + (old.end_time - old.start_time))
 
 
-def _is_different_time(now: Appointment, slot: FreeSlot) -> bool:
-    """Tell whether the old time and the new one do not touch: else the old one hides the slot."""
-    if now.start_time is None or now.end_time is None:
+def _is_different_time(old: Appointment, slot: FreeSlot) -> bool:
+    """Return whether the slot does not overlap the old appointment, which would hide it."""
+    if old.start_time is None or old.end_time is None:
         return False
-    return slot.start >= now.end_time or (slot.end is not None and slot.end <= now.start_time)
+    return slot.start >= old.end_time or (slot.end is not None and slot.end <= old.start_time)
 
 
 async def _move(
     calls: BookingCalls,
-    now: Appointment,
+    old: Appointment,
     slot: FreeSlot,
     fields: Mapping[str, object],
     scope: Mapping[str, object],
 ) -> Appointment | None:
-    """Move it where version and practice's system can; None if it has to be made anew."""
-    elsewhere = slot.provider_id not in {None, now.provider_id} or (
-        slot.location_id is not None and slot.location_id != now.location_id
+    """Move the appointment in place; None if that is not possible."""
+    changes_place = slot.provider_id not in {None, old.provider_id} or (
+        slot.location_id is not None and slot.location_id != old.location_id
     )
-    other_kind = fields.get("appointment_type_id") not in {None, now.appointment_type_id}
-    if elsewhere or other_kind:
+    changes_type = fields.get("appointment_type_id") not in {None, old.appointment_type_id}
+    if changes_place or changes_type:
         return None
     if slot.end is None:
         return None
@@ -326,33 +346,34 @@ async def _move(
     if fields.get("note") is not None:
         changes["note"] = fields["note"]
     try:
-        moved = await calls.client.call(calls.update, changes, now.id)
+        moved = await calls.client.call(calls.update, changes, old.id)
     except (SlotTakenError, AlreadyCancelledError, NotYetSyncedError):
         raise
     except (NotInVersionError, InvalidRequestError):
-        # Which words systems refuse with that cannot do this is not documented.
+        # It is undocumented how systems that cannot do this refuse it.
         return None
     except NexHealthError as error:
         if not _may_have_arrived(error):
             raise
-        found = await _was_moved(calls, now.id, slot, scope)
+        found = await _find_moved(calls, old.id, slot, scope)
         if found is None:
-            late = calls.client.options.retry.late_commit_window
+            window = calls.client.options.retry.late_commit_window
             raise OutcomeUnknownError(
-                f"the appointment may have been moved, or may still be within {late:g} seconds, or "
-                f"not: {error.message}.",
-                lookup="Ask for the same slot again; ask for no other before unsettled_until.",
+                f"the appointment may have been moved, or may still be moved within {window:g} "
+                f"seconds: {error.message}.",
+                lookup="Call reschedule() again with the same slot; use no other one before "
+                "unsettled_until.",
                 operation=_MOVE,
                 attempts=error.attempts,
-                unsettled_until=datetime.now(UTC) + timedelta(seconds=late),
+                unsettled_until=datetime.now(UTC) + timedelta(seconds=window),
             ) from None
         return found
-    # A server that ignores what it cannot change answers as if all were well.
+    # A server that ignores a change it cannot make answers with success.
     return moved if moved.start_time == slot.start else None
 
 
 def _may_have_arrived(error: NexHealthError) -> bool:
-    """Tell whether a request that failed, or one before it, may have reached the server."""
+    """Return whether any attempt of a failed call may have reached the server."""
     if isinstance(error, UsageError) or error.attempts == 0:
         return False
     if isinstance(error, (ConnectionLostError, APITimeoutError, ServerError, InvalidResponseError)):
@@ -360,40 +381,44 @@ def _may_have_arrived(error: NexHealthError) -> bool:
     return (error.attempts or 0) > 1
 
 
-async def _was_moved(
+async def _find_moved(
     calls: BookingCalls, id: int, slot: FreeSlot, scope: Mapping[str, object]
 ) -> Appointment | None:
     try:
-        seen = await calls.client.call(calls.get, scope, id)
+        appointment = await calls.client.call(calls.get, scope, id)
     except NexHealthError:
         return None
-    return seen if seen.start_time == slot.start and not seen.cancelled else None
+    is_moved = appointment.start_time == slot.start and not appointment.cancelled
+    return appointment if is_moved else None
 
 
-def _carried_fields(now: Appointment, fields: Mapping[str, object]) -> dict[str, object]:
-    """What the new appointment has from the old one, unless told otherwise."""
-    kept = {
-        "appointment_type_id": now.appointment_type_id or None,
-        "note": now.note or None,
+def _merge_fields(old: Appointment, fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields of the new appointment: the given ones, then those of the old one."""
+    old_fields = {
+        "appointment_type_id": old.appointment_type_id or None,
+        "note": old.note or None,
     }
-    carried = {name: value for name, value in kept.items() if value is not None}
-    return {**carried, **fields, "patient_id": now.patient_id}
+    defaults = {name: value for name, value in old_fields.items() if value is not None}
+    return {**defaults, **fields, "patient_id": old.patient_id}
 
 
-async def _cancel_old(calls: BookingCalls, old: int, new: int, scope: Mapping[str, object]) -> None:
-    """Cancel the old appointment, now that the new one is there."""
+async def _cancel_old(
+    calls: BookingCalls, old_id: int, new_id: int, scope: Mapping[str, object]
+) -> None:
+    """Cancel the old appointment after the new one was booked."""
     try:
-        await calls.client.call(calls.update, {**scope, "cancelled": True}, old)
+        await calls.client.call(calls.update, {**scope, "cancelled": True}, old_id)
     except AlreadyCancelledError:
         return
     except NexHealthError as error:
-        if not await _is_cancelled(calls, old, scope):
-            lost = _may_have_arrived(error)
+        if not await _is_cancelled(calls, old_id, scope):
+            is_uncertain = _may_have_arrived(error)
             raise DoubleBookedError(
-                f"appointment {new} was booked, but appointment {old}, which it was to replace, "
-                f"{'may not have been' if lost else 'could not be'} cancelled: {error.message}",
-                new_id=new,
-                old_id=old,
+                f"appointment {new_id} was booked, but appointment {old_id}, which it replaces, "
+                f"{'may not have been' if is_uncertain else 'could not be'} cancelled: "
+                f"{error.message}",
+                new_id=new_id,
+                old_id=old_id,
                 operation=_MOVE,
             ) from error
         return

@@ -1,7 +1,7 @@
-"""Waiting for the end of a write: hear of it by webhook, and look for it with growing pauses.
+"""Confirmation of writes, by webhook events and by polling with increasing delays.
 
 Reference: v2 1.12, v3 1.8: a write is accepted first and reaches the practice's system later, or
-never. Only webhooks tell of failure; a look at the record can tell success alone.
+never. Only webhooks report a failure; polling can detect success only.
 """
 
 from __future__ import annotations
@@ -42,13 +42,16 @@ WriteStatus: TypeAlias = Literal[
     "not connected",
     "waiting",
 ]
-"""How a write stands.
+"""Status of a write.
 
-``complete``: the practice's system has it. ``failed``, ``timed out`` (the appointment's time came
-first) and ``incomplete``: a webhook said so; the API gives no reason. ``cancelled``: it was
-cancelled before it got there. ``gone``: the record is no longer there. ``held``: the location
-takes no bookings from NexHealth, so it will never be sent. ``not connected``: there is no
-practice's system to write to, as in a fresh test account. ``waiting``: nothing is known yet.
+- ``complete``: the write is in the practice's system.
+- ``failed``, ``timed out`` (the appointment's time passed first) and ``incomplete``: reported by a
+  webhook; the API gives no reason.
+- ``cancelled``: cancelled before it reached the practice's system.
+- ``gone``: the record no longer exists.
+- ``held``: the location accepts no bookings from NexHealth, so it will never be written.
+- ``not connected``: no practice system is connected, as in a new test account.
+- ``waiting``: no result yet.
 """
 
 _OUTCOMES: dict[str, WriteStatus] = {
@@ -59,42 +62,42 @@ _OUTCOMES: dict[str, WriteStatus] = {
 }
 _TRANSIENT_ERRORS = (APIConnectionError, ServerError, RateLimitError, InvalidResponseError)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
-"""Seconds between looks where nobody tells: writes take minutes, and each look is a call."""
-_FIRST_NET, _LONGEST_NET = 60.0, 600.0
-"""The same beside webhooks, in case one is lost."""
+"""Seconds between polls without webhooks: writes take minutes, and each poll is a call."""
+_FIRST_WEBHOOK_PAUSE, _LONGEST_WEBHOOK_PAUSE = 60.0, 600.0
+"""Seconds between polls with webhooks, in case an event is lost."""
 _TESTING_DELAY = 0.02
 _LAST_POLL_SECONDS = 2.0
-"""Seconds kept for one more look before the time is up."""
+"""Seconds reserved for a last poll before the timeout."""
 
 
 @frozen(kw_only=True)
 class WriteResult(Generic[T]):
-    """What is known of a write when waiting for it ended."""
+    """Result of waiting for a write."""
 
     status: WriteStatus
     record: T | None = field(default=None, repr=False)
-    """What was last seen of the record; None if nothing was."""
+    """The record as last read; None if it was not read."""
     source: Literal["webhook", "look"] | None = None
-    """Where the status is from; None while it is ``waiting``."""
+    """Source of the status: a webhook or a poll (``"look"``); None while it is ``waiting``."""
     reason: str | None = None
-    """What is known of why it is not complete, in a sentence; the API itself gives no reasons."""
+    """Reason why it is not complete, as far as it is known; the API gives no reasons."""
     polls: int = 0
-    """How many requests looked for it."""
+    """Number of polls."""
 
     @property
     def complete(self) -> bool:
-        """Whether the practice's system has it."""
+        """True if the write is in the practice's system."""
         return self.status == "complete"
 
     @property
     def final(self) -> bool:
-        """Whether waiting longer can change nothing."""
+        """True if the status cannot change by waiting longer."""
         return self.status != "waiting"
 
 
 @frozen(kw_only=True)
 class PollResult(Generic[T]):
-    """What one look found; without a status there is nothing to tell yet."""
+    """Result of one poll, without a status while the write is pending."""
 
     status: WriteStatus | None = None
     record: T | None = None
@@ -103,112 +106,125 @@ class PollResult(Generic[T]):
 
 @frozen(kw_only=True)
 class TrackedWrite(Generic[T]):
-    """One write: how to look for it, and which events are about it."""
+    """One write, with its poll and its events."""
 
     poll: Callable[[], Awaitable[PollResult[T]]]
     matches_event: Callable[[WriteEvent], bool]
-    """Whether an event is about this write."""
+    """Returns True for events about this write."""
     read: Callable[[WriteEvent], T | None]
-    """The record of such an event, where it brings one of the right kind."""
-    deleted_reason: str = "the record is no longer there"
-    """What to say where the record cannot be found."""
+    """Returns the record in such an event, if it has the right model."""
+    deleted_reason: str = "the record no longer exists"
+    """Reason if the record is not found."""
     explain: Callable[[], Awaitable[PollResult[T]]] | None = None
-    """Finds out, once, why it takes long."""
+    """Determines, once, why the write is pending."""
 
 
 async def track_write(
     write: TrackedWrite[T],
     *,
     first: T | None,
-    timeout: float | None,  # noqa: ASYNC109 - its end is an answer, not an error
+    timeout: float | None,  # noqa: ASYNC109 - its end is a result, not an error
     events: EventSource | None,
 ) -> WriteResult[T]:
-    """Wait until a write has ended, or so many seconds have passed."""
+    """Wait until the status of a write is final.
+
+    Args:
+        write: The write.
+        first: The record as it was written, if it is known.
+        timeout: Seconds to wait; None without a limit.
+        events: Source of webhook events, if there is one.
+    """
     if timeout is not None and not timeout >= 0:
-        raise InvalidArgumentError("timeout is a number of seconds of at least 0, or None")
-    way = _WriteTracker(write=write, record=first)
+        raise InvalidArgumentError("timeout must be a number of seconds, at least 0, or None")
+    tracker = _WriteTracker(write=write, record=first)
     loop = asyncio.get_running_loop()
     end = None if timeout is None else loop.time() + timeout
     limit = asyncio.timeout_at(end)
     try:
         async with limit:
             if events is None:
-                return await way.run(None, end)
-            async with events.subscribe(write.matches_event) as told:
-                return await way.run(told, end)
+                return await tracker.run(None, end)
+            async with events.subscribe(write.matches_event) as subscription:
+                return await tracker.run(subscription, end)
     except TimeoutError:
         if not limit.expired():
             raise
-    return WriteResult(status="waiting", record=way.record, reason=way.reason, polls=way.polls)
+    return WriteResult(
+        status="waiting", record=tracker.record, reason=tracker.reason, polls=tracker.polls
+    )
 
 
 @define(kw_only=True)
 class _WriteTracker(Generic[T]):
-    """How far the waiting has come."""
+    """State of waiting for a write."""
 
     write: TrackedWrite[T]
     record: T | None = field(repr=False)
     polls: int = 0
     reason: str | None = None
-    delay: PollResult[T] | None = None
-    """Why it takes long, once that was asked."""
-    is_told: AsyncIterator[WriteEvent] | None = None
-    listening: asyncio.Future[WriteEvent] | None = None
+    explanation: PollResult[T] | None = None
+    """Result of `TrackedWrite.explain`, once it was called."""
+    subscription: AsyncIterator[WriteEvent] | None = None
+    next_event: asyncio.Future[WriteEvent] | None = None
 
     async def run(
-        self, listener: AsyncIterator[WriteEvent] | None, end: float | None
+        self, subscription: AsyncIterator[WriteEvent] | None, end: float | None
     ) -> WriteResult[T]:
-        self.is_told = listener
+        self.subscription = subscription
         try:
-            for pause in _poll_delays(end, slowly=listener is not None):
-                found = await self.poll() or await self.wait(pause)
-                if found is not None:
-                    return found
-            raise AssertionError  # pragma: no cover - there is always one more pause
+            for delay in _poll_delays(end, with_webhooks=subscription is not None):
+                result = await self.poll() or await self.wait(delay)
+                if result is not None:
+                    return result
+            raise AssertionError  # pragma: no cover - the delays do not end
         finally:
-            if self.listening is not None:
-                self.listening.cancel()
-                await asyncio.wait({self.listening})
+            if self.next_event is not None:
+                self.next_event.cancel()
+                await asyncio.wait({self.next_event})
 
     async def wait(self, seconds: float) -> WriteResult[T] | None:
-        """Wait so long, or until an event tells the end."""
+        """Wait for some seconds, or until an event gives the final status."""
         now = asyncio.get_running_loop().time
         until = now() + seconds
-        while self.is_told is not None and (left := until - now()) > 0:
-            self.listening = self.listening or asyncio.ensure_future(anext(self.is_told))
-            await asyncio.wait({self.listening}, timeout=left)
-            if not self.listening.done():
+        while self.subscription is not None and (left := until - now()) > 0:
+            self.next_event = self.next_event or asyncio.ensure_future(anext(self.subscription))
+            await asyncio.wait({self.next_event}, timeout=left)
+            if not self.next_event.done():
                 return None
-            heard, self.listening = self.listening, None
+            received, self.next_event = self.next_event, None
             try:
-                event = heard.result()
+                event = received.result()
             except StopAsyncIteration:
-                self.is_told = None
+                self.subscription = None
             else:
-                if (found := await self.handle_event(event)) is not None:
-                    return found
+                if (result := await self.handle_event(event)) is not None:
+                    return result
         await asyncio.sleep(max(0.0, until - now()))
         return None
 
     async def poll(self) -> WriteResult[T] | None:
         self.polls += 1
         try:
-            seen = await self.write.poll()
+            result = await self.write.poll()
         except NotFoundError:
-            seen = PollResult[T](status="gone", reason=self.write.deleted_reason)
+            result = PollResult[T](status="gone", reason=self.write.deleted_reason)
         except _TRANSIENT_ERRORS as error:
-            self.reason = f"the latest look failed: {error.message}"
+            self.reason = f"the last poll failed: {error.message}"
             return None
-        self.record = self.record if seen.record is None else seen.record
-        if seen.status is None and self.polls > 1 and self.delay is None:
-            self.delay = await self.explain_pending()
-        if seen.status is None and self.delay is not None:
-            seen = evolve(seen, status=self.delay.status, reason=seen.reason or self.delay.reason)
-        self.reason = seen.reason
-        return None if seen.status is None else self.finish(seen.status, "look", seen.reason)
+        self.record = self.record if result.record is None else result.record
+        if result.status is None and self.polls > 1 and self.explanation is None:
+            self.explanation = await self.explain_pending()
+        if result.status is None and self.explanation is not None:
+            result = evolve(
+                result,
+                status=self.explanation.status,
+                reason=result.reason or self.explanation.reason,
+            )
+        self.reason = result.reason
+        return None if result.status is None else self.finish(result.status, "look", result.reason)
 
     async def explain_pending(self) -> PollResult[T]:
-        """Ask why it takes long; the answer is worth little, so that failing to get it is not."""
+        """Determine why the write is pending; errors are ignored, since this is optional."""
         try:
             return PollResult() if self.write.explain is None else await self.write.explain()
         except NexHealthError:
@@ -222,9 +238,9 @@ class _WriteTracker(Generic[T]):
             return await self.poll()
         if status == "complete":
             if record is None:
-                await self.poll()  # for the record alone; the event has said the rest
+                await self.poll()  # only to read the record
             return self.finish(status, "webhook", None)
-        return self.finish(status, "webhook", "a webhook said so; the API tells no reason")
+        return self.finish(status, "webhook", "reported by a webhook; the API gives no reason")
 
     def finish(
         self, status: WriteStatus, source: Literal["webhook", "look"], reason: str | None
@@ -234,15 +250,17 @@ class _WriteTracker(Generic[T]):
         )
 
 
-def _poll_delays(end: float | None, *, slowly: bool) -> Iterator[float]:
-    """Yield how long to wait after each look; near the end so that one more look fits in."""
-    pause, longest = (_FIRST_NET, _LONGEST_NET) if slowly else (_FIRST_PAUSE, _LONGEST_PAUSE)
+def _poll_delays(end: float | None, *, with_webhooks: bool) -> Iterator[float]:
+    """Yield the seconds to wait after each poll; the last ones leave time for a last poll."""
+    pause, longest = _FIRST_PAUSE, _LONGEST_PAUSE
+    if with_webhooks:
+        pause, longest = _FIRST_WEBHOOK_PAUSE, _LONGEST_WEBHOOK_PAUSE
     while True:
+        delay = _TESTING_DELAY if is_testing() else pause
         if end is None:
-            yield _TESTING_DELAY if is_testing() else pause
+            yield delay
         else:
             left = end - asyncio.get_running_loop().time()
             spare = left - _LAST_POLL_SECONDS
-            due = _TESTING_DELAY if is_testing() else pause
-            yield due if due < left else (spare if spare > 0 else left + 1)
+            yield delay if delay < left else (spare if spare > 0 else left + 1)
         pause = min(2 * pause, longest)

@@ -1,7 +1,7 @@
-"""Which looks and which events tell how a write of each kind has ended.
+"""Confirmation of each kind of write: the polls and the webhook events that settle it.
 
-Reference: v2 1.12, v3 1.8. An unwritten record has no ``foreign_id``, and a ``foreign_id_type``
-that begins with ``nex`` in either case.
+Reference: v2 1.12, v3 1.8. A record that is not synced yet has no ``foreign_id``, and a
+``foreign_id_type`` that starts with ``nex`` (in upper or lower case).
 """
 
 from __future__ import annotations
@@ -55,29 +55,29 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class ConfirmationCalls(Generic[T]):
-    """A client, and the operations that confirming a write performs with it."""
+    """A client and the operations that confirmations use."""
 
     client: Client
     record: Endpoint[T]
-    """Reads the record, or lists the records among which it is to appear."""
+    """Gets the record, or lists the records among which it will appear."""
     location: Endpoint[m.Location]
     sync_status: Endpoint[m.SyncStatus]
 
 
 _PATIENT_GONE = (
-    "the record is no longer there; one that was made through the API gets another id when the "
-    "practice's system takes it up, so search for the person"
+    "the record no longer exists; a patient created through the API gets another id when the "
+    "practice's system imports it, so search for the patient"
 )
-_HELD_REASON = "the location takes no bookings from NexHealth (insert_appt_client is off)"
+_HELD_REASON = "the location accepts no bookings from NexHealth (insert_appt_client is off)"
 _NOT_CONNECTED = (
-    "no practice system is connected (GET /sync_status has no entry): a fresh test account has "
-    "sample data only, until NexHealth connects a demo system to it"
+    "no practice system is connected (GET /sync_status has no entry); a new test account has only "
+    "sample data until NexHealth connects a demo system"
 )
-_DISCONNECTED = "NexHealth does not reach the practice's system at present (write_status is red)"
+_DISCONNECTED = "NexHealth cannot reach the practice's system at present (write_status is red)"
 
 
 def is_synced(record: _SyncedRecord) -> bool:
-    """Tell whether a record is in the practice's own system."""
+    """Return whether a record is in the practice's system."""
     kind = (record.foreign_id_type or "").casefold()
     return bool(record.foreign_id) and not kind.startswith("nex")
 
@@ -87,29 +87,29 @@ async def confirm_appointment(
     appointment: m.Appointment | int,
     options: Mapping[str, object],
     *,
-    timeout: float | None,  # noqa: ASYNC109 - its end is an answer, not an error
+    timeout: float | None,  # noqa: ASYNC109 - its end is a result, not an error
     events: EventSource | None,
 ) -> WriteResult[m.Appointment]:
-    """Follow an appointment until it is in the practice's system, or cannot get there."""
-    given = None if isinstance(appointment, int) else appointment
+    """Wait until an appointment is in the practice's system, or cannot get there."""
+    first = None if isinstance(appointment, int) else appointment
     id = appointment if isinstance(appointment, int) else appointment.id
-    location_id = given.location_id if given else None
+    location_id = first.location_id if first else None
 
-    async def look() -> PollResult[m.Appointment]:
+    async def poll() -> PollResult[m.Appointment]:
         nonlocal location_id
-        seen = await calls.client.call(calls.record, options, id)
-        location_id = seen.location_id or location_id
-        return PollResult(status=_status(seen), record=seen)
+        record = await calls.client.call(calls.record, options, id)
+        location_id = record.location_id or location_id
+        return PollResult(status=_status(record), record=record)
 
     async def explain() -> PollResult[m.Appointment]:
         return await _explain_delay(calls, options, location_id)
 
     return await _track_record(
-        given,
+        first,
         TrackedWrite(
-            poll=look,
-            matches_event=lambda event: _is_about(event, "appointment_insertion", "id", id, given),
-            read=lambda event: _record(event, m.Appointment, id),
+            poll=poll,
+            matches_event=lambda event: _is_about(event, "appointment_insertion", "id", id, first),
+            read=lambda event: _find_record(event, m.Appointment, id),
             explain=explain,
         ),
         _status,
@@ -142,7 +142,7 @@ async def _explain_delay(
 async def _connection(
     calls: ConfirmationCalls[T], options: Mapping[str, object]
 ) -> tuple[WriteStatus | None, str | None]:
-    """Ask whether there is a practice's system, and whether it can be written to."""
+    """Check whether a practice system is connected and can be written to."""
     async with aclosing(calls.client.walk(calls.sync_status, options)) as walk:
         states = [status.write_status async for status in walk]
     if not states:
@@ -155,31 +155,31 @@ async def confirm_patient(
     patient: m.Patient | int,
     options: Mapping[str, object],
     *,
-    timeout: float | None,  # noqa: ASYNC109 - its end is an answer, not an error
+    timeout: float | None,  # noqa: ASYNC109 - its end is a result, not an error
 ) -> WriteResult[m.Patient]:
-    """Follow a patient until the practice's system has them; no event tells of it."""
-    given = None if isinstance(patient, int) else patient
+    """Wait until a patient is in the practice's system, by polling: there is no event for it."""
+    first = None if isinstance(patient, int) else patient
     id = patient if isinstance(patient, int) else patient.id
 
-    async def look() -> PollResult[m.Patient]:
-        seen = await calls.client.call(calls.record, options, id)
-        return PollResult(status=_is_complete(seen), record=seen)
+    async def poll() -> PollResult[m.Patient]:
+        record = await calls.client.call(calls.record, options, id)
+        return PollResult(status=_sync_status(record), record=record)
 
     async def explain() -> PollResult[m.Patient]:
         status, reason = await _connection(calls, options)
         return PollResult(status=status, reason=reason)
 
     write = TrackedWrite(
-        poll=look,
+        poll=poll,
         matches_event=lambda _: False,
         read=lambda _: None,
         deleted_reason=_PATIENT_GONE,
         explain=explain,
     )
-    return await _track_record(given, write, _is_complete, timeout=timeout, events=None)
+    return await _track_record(first, write, _sync_status, timeout=timeout, events=None)
 
 
-def _is_complete(record: _SyncedRecord) -> WriteStatus | None:
+def _sync_status(record: _SyncedRecord) -> WriteStatus | None:
     return "complete" if is_synced(record) else None
 
 
@@ -188,7 +188,7 @@ async def _track_record(
     write: TrackedWrite[R],
     status: Callable[[R], WriteStatus | None],
     *,
-    timeout: float | None,  # noqa: ASYNC109 - its end is an answer, not an error
+    timeout: float | None,  # noqa: ASYNC109 - its end is a result, not an error
     events: EventSource | None,
 ) -> WriteResult[R]:
     """Look no further where the record at hand says enough."""
@@ -203,62 +203,65 @@ async def confirm_entry(
     filters: Mapping[str, object],
     *,
     amount: Decimal | int | None,
-    timeout: float | None,  # noqa: ASYNC109 - its end is an answer, not an error
+    timeout: float | None,  # noqa: ASYNC109 - its end is a result, not an error
     events: EventSource | None,
 ) -> WriteResult[tuple[E, ...]]:
-    """Follow a payment or adjustment until the ledger shows all of it."""
+    """Wait until the ledger shows a whole payment or adjustment."""
     if not transaction_id.strip():
         raise InvalidArgumentError(
-            "transaction_id is blank; pass the one that the payment or adjustment was made with"
+            "transaction_id is blank; pass the transaction_id of the payment or adjustment"
         )
-    noun = calls.record.resource.removesuffix("s")
+    record_type = calls.record.resource.removesuffix("s")
 
-    async def look() -> PollResult[tuple[E, ...]]:
+    async def poll() -> PollResult[tuple[E, ...]]:
         async with aclosing(calls.client.walk(calls.record, filters)) as walk:
-            rows = tuple([one async for one in walk if one.transaction_id == transaction_id])
-        if not rows:
+            entries = tuple(
+                [entry async for entry in walk if entry.transaction_id == transaction_id]
+            )
+        if not entries:
             return PollResult()
-        whole = amount is None or _total_amount(rows) == amount
-        reason = None if whole else "the rows in the ledger do not add up to the amount yet"
-        return PollResult(status="complete" if whole else None, record=rows, reason=reason)
+        is_whole = amount is None or _total_amount(entries) == amount
+        reason = None if is_whole else "the entries of the ledger do not add up to the amount yet"
+        return PollResult(status="complete" if is_whole else None, record=entries, reason=reason)
 
-    def told(event: WriteEvent) -> bool:
-        return _is_about(event, f"{noun}_insertion", "transaction_id", transaction_id, None)
+    def matches(event: WriteEvent) -> bool:
+        return _is_about(event, f"{record_type}_insertion", "transaction_id", transaction_id, None)
 
     async def explain() -> PollResult[tuple[E, ...]]:
         scope = {name: filters[name] for name in ("subdomain", "location_id") if name in filters}
         status, reason = await _connection(calls, scope)
         return PollResult(status=status, reason=reason)
 
-    write = TrackedWrite(poll=look, matches_event=told, read=lambda _: None, explain=explain)
+    write = TrackedWrite(poll=poll, matches_event=matches, read=lambda _: None, explain=explain)
     return await track_write(write, first=None, timeout=timeout, events=events)
 
 
-def _total_amount(rows: Sequence[m.Payment | m.Adjustment]) -> Decimal:
+def _total_amount(entries: Sequence[m.Payment | m.Adjustment]) -> Decimal:
     amounts = (
-        one.payment_amount if isinstance(one, m.Payment) else one.adjustment_amount for one in rows
+        entry.payment_amount if isinstance(entry, m.Payment) else entry.adjustment_amount
+        for entry in entries
     )
     return sum((money.amount for money in amounts if money is not None), Decimal(0))
 
 
-def _is_about(event: WriteEvent, name: str, field: str, value: object, given: object) -> bool:
-    """Tell whether an event of this name is about the record with this value.
+def _is_about(event: WriteEvent, name: str, field: str, value: object, first: object) -> bool:
+    """Return whether an event of this name is about the record with this value.
 
-    A board may serve several keys, so that a record of another institution is not the one.
+    A bus may serve several API keys, so the institution must match too, if it is known.
     """
     if event.event != name:
         return False
-    ours = _get(given, "institution_id")
+    institution_id = _get(first, "institution_id")
     return any(
         str(_get(record, field)) == str(value)
-        and (ours is None or _get(record, "institution_id") in {None, ours})
+        and (institution_id is None or _get(record, "institution_id") in {None, institution_id})
         for record in event.records
     )
 
 
-def _record(event: WriteEvent, model: type[R], id: int) -> R | None:
-    found = (one for one in event.records if isinstance(one, model) and one.id == id)
-    return next(found, None)
+def _find_record(event: WriteEvent, model: type[R], id: int) -> R | None:
+    matches = (record for record in event.records if isinstance(record, model) and record.id == id)
+    return next(matches, None)
 
 
 def _get(record: object, name: str) -> object:

@@ -1,4 +1,4 @@
-"""What a confirmation needs of webhooks: somewhere to hear of events as they arrive."""
+"""Event bus: passes received webhook events to confirmations that wait for them."""
 
 from __future__ import annotations
 
@@ -15,95 +15,98 @@ __all__ = ["EventBus", "EventSource", "WriteEvent"]
 
 
 class WriteEvent(Protocol):
-    """What a confirmation reads of a webhook's event."""
+    """The parts of a webhook event that confirmations use."""
 
     @property
     def event(self) -> str:
-        """Its base name, such as ``appointment_insertion``."""
+        """Name without outcome, such as ``appointment_insertion``."""
         ...
 
     @property
     def outcome(self) -> str | None:
-        """What stood behind the name's dot, such as ``complete`` or ``failed``."""
+        """Part of the name after the dot, such as ``complete`` or ``failed``."""
         ...
 
     @property
     def resource_type(self) -> str | None:
-        """What it is about, such as ``Appointment``."""
+        """Type of the resource, such as ``Appointment``."""
         ...
 
     @property
     def records(self) -> Sequence[object]:
-        """The records it brings: models, or mappings where they have none."""
+        """Records of the event: models, or mappings for types without a model."""
         ...
 
 
 class EventSource(Protocol):
-    """Where events can be heard; `EventBus` is one, and anything with this method will do."""
+    """Source of webhook events, such as an `EventBus`."""
 
     def subscribe(
         self, matches: Callable[[WriteEvent], bool], /
     ) -> AbstractAsyncContextManager[AsyncIterator[WriteEvent]]:
-        """Return a block inside which the wanted events come one by one."""
+        """Return a context whose iterator yields the matching events."""
         ...
 
 
 class EventBus:
-    """Hands a receiver's events to those who wait for one of them: ``confirm(..., events=board)``.
+    """In-process bus of webhook events for confirmations: ``confirm(..., events=bus)``.
 
-    Give each event that was received to `publish`, in the event loop's own thread. The latest ones
-    are kept, ``keep`` of them, and shown to those who subscribe later: a failure is often told
-    before anybody has begun to wait for it. They are people's data, held in memory only. With
-    several processes each board knows only what its own process received; confirmations poll as
-    well, so that success is found out all the same.
+    Pass each received event to `publish`, in the event loop's thread; the bus itself can be a
+    receiver's handler. The latest events are kept in memory for later subscribers, since a failure
+    is often reported before the application waits for it. Events hold personal data. With several
+    processes, each bus has only the events of its own process; confirmations also poll, so that
+    they detect success without an event.
+
+    Args:
+        history_size: Number of events kept for later subscribers.
     """
 
     def __init__(self, *, history_size: int = 1000) -> None:
-        self._kept: deque[WriteEvent] = deque(maxlen=history_size)
-        self._listeners: set[_Listener] = set()
+        self._history: deque[WriteEvent] = deque(maxlen=history_size)
+        self._subscriptions: set[_Subscription] = set()
 
     def __repr__(self) -> str:
-        """Show numbers only; events are people's data."""
-        return f"<EventBus: {len(self._kept)} kept, {len(self._listeners)} listening>"
+        """Show numbers only; events hold personal data."""
+        return f"<EventBus: {len(self._history)} kept, {len(self._subscriptions)} listening>"
 
     def publish(self, event: WriteEvent, /) -> None:
-        """Show an event to everybody who waits for such a one, now or soon."""
-        self._kept.append(event)
-        for listener in tuple(self._listeners):
-            listener.publish(event)
+        """Pass an event to current and later subscribers."""
+        self._history.append(event)
+        for subscription in tuple(self._subscriptions):
+            subscription.publish(event)
 
     async def __call__(self, event: WriteEvent, /) -> None:
-        """Publish an event: the board itself can be a receiver's handler."""
+        """Publish an event, as a receiver's handler."""
         self.publish(event)
 
     @asynccontextmanager
     async def subscribe(
         self, matches: Callable[[WriteEvent], bool], /
     ) -> AsyncGenerator[AsyncIterator[WriteEvent], None]:
-        """Return a block inside which the wanted events come one by one, those kept first."""
-        listener = _Listener(matches)
-        for event in self._kept:
-            listener.publish(event)
-        self._listeners.add(listener)
+        """Return a context whose iterator yields the matching events, kept ones first."""
+        subscription = _Subscription(matches)
+        for event in self._history:
+            subscription.publish(event)
+        self._subscriptions.add(subscription)
         try:
-            yield listener
+            yield subscription
         finally:
-            self._listeners.discard(listener)
+            self._subscriptions.discard(subscription)
 
 
-class _Listener:
-    """One subscription: an async iterator that does not end by itself."""
+class _Subscription:
+    """Endless async iterator over the events of a subscriber."""
 
-    def __init__(self, wanted: Callable[[WriteEvent], bool]) -> None:
-        self._wanted = wanted
-        self._waiting: asyncio.Queue[WriteEvent] = asyncio.Queue()
+    def __init__(self, matches: Callable[[WriteEvent], bool]) -> None:
+        self._matches = matches
+        self._queue: asyncio.Queue[WriteEvent] = asyncio.Queue()
 
     def publish(self, event: WriteEvent) -> None:
-        if self._wanted(event):
-            self._waiting.put_nowait(event)
+        if self._matches(event):
+            self._queue.put_nowait(event)
 
-    def __aiter__(self) -> _Listener:
+    def __aiter__(self) -> _Subscription:
         return self
 
     async def __anext__(self) -> WriteEvent:
-        return await self._waiting.get()
+        return await self._queue.get()

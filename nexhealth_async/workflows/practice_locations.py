@@ -1,4 +1,4 @@
-"""Iterate over every location of every practice that an API key can see."""
+"""Iteration over all locations of all practices that an API key can access."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["PracticeLocation", "practice_locations"]
 
 @frozen(kw_only=True)
 class PracticeLocation:
-    """One location of one practice that an API key can see: both halves of a scope."""
+    """A location and its practice, with the subdomain and id that scopes need."""
 
     subdomain: str
     location_id: int
@@ -29,22 +29,22 @@ class PracticeLocation:
     institution_name: str | None
     location_name: str | None
     timezone: str | None
-    """IANA name."""
+    """IANA name of the time zone."""
     inactive: bool | None
 
 
 def practice_locations(
-    caller: Client, locations: Endpoint[Location], subdomain: str | None = None
+    client: Client, locations: Endpoint[Location], subdomain: str | None = None
 ) -> FlatWalk[Location, PracticeLocation]:
-    """Return every location of every practice that a caller can see, or of the one named."""
+    """Return the locations of all practices that a client can access, or of one practice."""
     scope = {} if subdomain is None else {"subdomain": subdomain}
-    return FlatWalk([caller.walk(locations, scope)], _practice_location)
+    return FlatWalk([client.walk(locations, scope)], _practice_location)
 
 
 def _practice_location(location: Location) -> Iterator[PracticeLocation]:
     if location.subdomain is None:
         raise UnexpectedStructureError(
-            "a practice was listed without its subdomain", operation="GET /locations"
+            "the response lists a practice without its subdomain", operation="GET /locations"
         )
     yield PracticeLocation(
         subdomain=location.subdomain,

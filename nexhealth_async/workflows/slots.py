@@ -1,4 +1,4 @@
-"""Iterate over free appointment slots one by one, in windows the API accepts."""
+"""Iteration over free slots, searched in windows that the API accepts."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 __all__ = ["FreeSlot", "free_slots"]
 
 _MAX_SEARCH_LENGTH = 14
-"""Days the vendor advises for one slot search."""
+"""Maximum number of days in a slot search that the vendor recommends."""
 
 
 @frozen(kw_only=True)
 class FreeSlot:
-    """A time that is free, with whom and where. Pass ``start`` unchanged as ``start_time``."""
+    """A free slot. Pass ``start`` unchanged as ``start_time``."""
 
     start: datetime
-    """In the practice's own offset."""
+    """Start in the practice's UTC offset."""
     end: datetime | None
     provider_id: int | None
     location_id: int | None
     operatory_id: int | None
-    """Needed for booking where the location has ``map_by_operatory``."""
+    """Operatory, required for booking at locations with ``map_by_operatory``."""
 
 
 def free_slots(
     walk: Callable[..., Walk[SlotGroup]], filters: Mapping[str, object]
 ) -> FlatWalk[SlotGroup, FreeSlot]:
-    """Return the free times one by one, searched in windows of at most 14 days."""
+    """Return the free slots, searched in windows of at most 14 days."""
     shared = {**filters}
     limit = cast("int | None", shared.pop("limit", None))
     if limit is not None and limit < 0:
         raise InvalidArgumentError("limit must be a whole number of at least 0")
     start, days = cast("date", filters["start_date"]), cast("int", filters["days"])
-    # The first one shows at once what no search can have.
+    # Invalid filters raise here, at the first walk.
     first = walk(**{**shared, "days": min(days, _MAX_SEARCH_LENGTH)})
 
     def windows() -> Iterator[Walk[SlotGroup]]:
         yield first
-        for gone in range(_MAX_SEARCH_LENGTH, days, _MAX_SEARCH_LENGTH):
-            window = min(days - gone, _MAX_SEARCH_LENGTH)
-            yield walk(**{**shared, "start_date": start + timedelta(days=gone), "days": window})
+        for offset in range(_MAX_SEARCH_LENGTH, days, _MAX_SEARCH_LENGTH):
+            window = min(days - offset, _MAX_SEARCH_LENGTH)
+            yield walk(**{**shared, "start_date": start + timedelta(days=offset), "days": window})
 
     return FlatWalk(windows(), _slots, limit=limit)
 
@@ -59,7 +59,7 @@ def free_slots(
 def _slots(group: SlotGroup) -> Iterator[FreeSlot]:
     for slot in group.slots:
         if slot.time is None:
-            text = "a free slot whose time cannot be read was left out"
+            text = "a free slot with an unreadable time was skipped"
             warnings.warn(text, NexHealthWarning, stacklevel=3)
             continue
         yield FreeSlot(

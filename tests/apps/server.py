@@ -52,7 +52,7 @@ def held(nex: NexHealth) -> dict[str, int]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "library_tasks": len(shared.tasks),
-        "under_way": shared.rate_limiter._under_way,
+        "under_way": shared.rate_limiter._in_flight,
         "connections_taken": len(connector._acquired) if connector is not None else 0,
         "files": len(list(Path("/proc/self/fd").iterdir())),
         "objects": len(gc.get_objects()),

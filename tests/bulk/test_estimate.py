@@ -89,7 +89,7 @@ def last_departure(requests: dict[RateClass, int], rates: Rates, order: list[Rat
     while any(left.values()):
         for rate in order:
             while left[rate] and log.earliest(rate, now) <= now:
-                log.leave(rate, now).answer(now)
+                log.acquire(rate, now).answer(now)
                 left[rate] -= 1
                 last = now
         waiting = [log.earliest(rate, now) for rate in order if left[rate]]

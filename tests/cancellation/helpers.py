@@ -93,7 +93,7 @@ class CancelScene:
         assert shared.token_manager._login is None, "the login has ended, and still holds the lock"
         for queue in shared.rate_limiter._queues.values():
             assert queue.head() is None, "somebody still stands at the gate"
-        assert not shared.rate_limiter._under_way, "a request that ended counts as under way"
+        assert not shared.rate_limiter._in_flight, "a request that ended counts as under way"
         for connector in self.connectors:
             assert not connector._acquired, "a connection is still taken"
             assert not connector._waiters
@@ -246,7 +246,7 @@ async def opened(sandbox: Sandbox, **options: Any) -> AsyncGenerator[CancelScene
         async with asyncio.timeout(_PATIENCE):
             await nex.aclose()
     assert not [
-        task for task in strangers() if "Client.fetch_page" in str(task) or "_renew" in str(task)
+        task for task in strangers() if "Client.fetch_page" in str(task) or "_refresh" in str(task)
     ]
 
 

@@ -170,7 +170,7 @@ async def test_cancelling_a_waiter_at_the_limiter_costs_no_permit(loop: MovableL
             loop.shift(2)
             now = loop.time()
             for _ in range(limit.count):
-                limiter.withdraw(
+                limiter.release(
                     await limiter.acquire(RateClass.PEOPLE, background=False, deadline=None)
                 )
             return loop.time() - now < 0.5
@@ -194,9 +194,9 @@ async def test_a_permit_of_a_cancelled_waiter_goes_to_the_next(
         await asyncio.sleep(0)
         if moment == "at_once":
             first.cancel()
-            limiter.withdraw(taken)
+            limiter.release(taken)
         else:
-            limiter.withdraw(taken)
+            limiter.release(taken)
             first.cancel()
         async with asyncio.timeout(5):
             await second

@@ -127,7 +127,7 @@ async def test_a_permit_granted_to_a_cancelled_waiter_is_returned() -> None:
     ]
     waiting = asyncio.ensure_future(leave(limiter))
     await asyncio.sleep(0)
-    limiter.withdraw(taken[0])
+    limiter.release(taken[0])
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -202,5 +202,5 @@ async def test_the_number_in_flight_is_bounded_and_the_next_is_sent_when_one_end
     assert not any(call.done() for call in waiting)
     limiter.complete(under_way.pop(), answered=False)
     await asyncio.wait_for(asyncio.gather(*waiting), 1)  # each ends at once and lets in the next
-    limiter.withdraw(under_way.pop())
+    limiter.release(under_way.pop())
     assert limiter.try_acquire(RateClass.OTHER, 0.0) is not None

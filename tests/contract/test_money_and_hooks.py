@@ -98,7 +98,7 @@ def test_amounts_are_exact_numbers_and_splits_have_ids() -> None:
         b'"charge_splits":{"12":-100.10,"13":-38}}}'
     )
     assert dict(call.query) == {"subdomain": "demo", "location_id": "7"}
-    assert not call.row.safe
+    assert not call.spec.safe
 
 
 def test_a_ledger_list_needs_a_filter_besides_its_location() -> None:

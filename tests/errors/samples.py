@@ -8,7 +8,7 @@ from functools import partial
 from nexhealth_async import Budget, NexHealth, NexHealthError
 from nexhealth_async import errors as e
 from nexhealth_async._client.budget import BudgetMeter
-from nexhealth_async._client.token_manager import key_refused
+from nexhealth_async._client.token_manager import invalid_key_error
 from nexhealth_async._client.transport import Transport
 from nexhealth_async._protocol.envelopes import read_list
 from nexhealth_async._protocol.error_mapping import error_for_response
@@ -71,7 +71,7 @@ def _refusals() -> Iterator[NexHealthError]:
     unauthorized = refused(401, "no", patients)
     yield unauthorized
     assert isinstance(unauthorized, e.AuthenticationError)
-    yield key_refused(unauthorized)
+    yield invalid_key_error(unauthorized)
     yield refused(403, "no", patients)
     yield refused(403, "API version 'v2' is below the minimum allowed", patients)
     yield refused(403, "no", ledger)
@@ -108,7 +108,7 @@ def _replies() -> Iterator[NexHealthError]:
 
 def _others() -> Iterator[NexHealthError]:
     yield e.ConnectError(
-        "no connection to nexhealth.info: its name cannot be resolved",
+        "no connection to nexhealth.info: the host name cannot be resolved",
         operation="POST /authenticates",
     )
     proxied = Transport(
@@ -116,13 +116,13 @@ def _others() -> Iterator[NexHealthError]:
     )
     yield proxied._proxy_error(407)
     yield e.ConnectionLostError(
-        "the connection broke before the reply came", operation="GET /patients"
+        "the connection broke before the response", operation="GET /patients"
     )
-    yield e.APITimeoutError("no reply within 2 seconds", operation="GET /patients", attempts=2)
+    yield e.APITimeoutError("no response within 2 seconds", operation="GET /patients", attempts=2)
     row = appointments.CREATE.v2
     assert row is not None
     yield e.OutcomeUnknownError(
-        "the write may have happened, or may still happen within 120 seconds, or not: the API "
+        "the write may have happened, or may still happen within 120 seconds: the API "
         "failed (503).",
         lookup=row.lookup_hint,
         status=503,

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from multidict import CIMultiDict
 from yarl import URL
 
-from nexhealth_async._client.transport import Transport, _redirect_error
+from nexhealth_async._client.transport import Transport, _redirect_target
 from nexhealth_async._protocol.download_urls import download_call
 from nexhealth_async._protocol.requests import (
     PlannedCall,
@@ -174,7 +174,7 @@ def redirect_of_a_file(data: bytes) -> None:
     url = URL(feed.pick(_BASES) + "/documents/18/download")
     headers = CIMultiDict(Location=feed.rest.decode("utf-8", "surrogateescape"))
     reply: Any = SimpleNamespace(status=feed.pick((302, 307)), headers=headers)
-    hop = _redirect_error(reply, url)
+    hop = _redirect_target(reply, url)
     if hop is None or hop.scheme == "https":
         return
     if url.scheme == "https":

@@ -62,7 +62,7 @@ class _RepeatingSource(FakePageSource):
         if self.exceeded:
             raise Finding("a walk never ends")
         body = self._replies[-self._left % len(self._replies)]
-        return read_list(Response(status=200, body=body), call.row)
+        return read_list(Response(status=200, body=body), call.spec)
 
 
 @frozen(kw_only=True)
@@ -131,7 +131,7 @@ def whole_walk(data: bytes) -> None:
         drift = "watch"
     settings: WalkConfig[bytes] = WalkConfig(
         source=source,
-        call=PlannedCall(endpoint=_ENDPOINT, row=row, path=row.path, query=()),
+        call=PlannedCall(endpoint=_ENDPOINT, spec=row, path=row.path, query=()),
         decoder=AS_BYTES,
         per_page=per_page,
         limit=limit,

@@ -63,7 +63,7 @@ class ListSource(FakePageSource):
                 await self.before(number)
             rows = self.rows[(number - 1) * size : number * size]
             body = {"code": True, "data": [{"id": row} for row in rows], "count": len(self.rows)}
-            reading = read_list(Response(status=200, body=json.dumps(body).encode()), call.row)
+            reading = read_list(Response(status=200, body=json.dumps(body).encode()), call.spec)
             if self.after is not None:
                 self.after(number)
             return reading

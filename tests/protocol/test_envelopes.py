@@ -324,11 +324,11 @@ def test_an_error_response_keeps_its_sentences_despite_a_lone_surrogate() -> Non
         (b"", "empty"),
         (b" \n", "empty"),
         (b"<html>", "web page"),
-        (b'{"code":true,"data":[{"id":1}', "cut short"),
+        (b'{"code":true,"data":[{"id":1}', "truncated"),
         (b'{"code":true,"data":[NaN]}', "malformed"),
         (b"[]", "not in the API's form"),
-        (b"OK", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
+        (b"OK", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
         (b"[" * 1_000_000, "malformed"),
         (b'{"data":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "malformed"),
         (b'{"data":{"a\xff":[1]}}', "malformed"),
@@ -378,8 +378,8 @@ def test_an_error_response_with_an_unreadable_body_is_read_by_its_status(
         ("x", None, "text"),
         (5, None, "number"),
         (True, None, "boolean"),
-        ({"others": []}, None, "without the list"),
-        ({"patients": {}}, None, "without the list"),
+        ({"others": []}, None, "without the expected list"),
+        ({"patients": {}}, None, "without the expected list"),
     ],
 )
 def test_a_malformed_list_is_not_an_empty_list(data: object, count: object, says: str) -> None:
@@ -421,7 +421,7 @@ def test_a_login_returns_its_token() -> None:
     ids=repr,
 )
 def test_a_token_that_no_header_can_hold_is_refused(token: object) -> None:
-    with pytest.raises(UnexpectedStructureError, match="without a token") as caught:
+    with pytest.raises(UnexpectedStructureError, match="holds no token") as caught:
         read_token(reply(envelope({"token": token})), LOGIN)
     assert caught.value.status == 200
 

@@ -18,7 +18,7 @@ PATIENTS = call(patients.LIST, inactive=True, include=["upcoming_appts"])
 TYPES = call(appointment_types.LIST)
 CURSOR = PlannedCall(
     endpoint=patients.LIST,
-    row=OperationSpec(method="GET", path="/patients", paging=Paging.CURSOR),
+    spec=OperationSpec(method="GET", path="/patients", paging=Paging.CURSOR),
     path="/patients",
     query=(("inactive", "true"),),
 )

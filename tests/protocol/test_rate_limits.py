@@ -43,7 +43,7 @@ class RateSimulation:
             # An answer on the way may open the place earlier.
             soonest = min([moment, *(when for when, _, _ in self._answers[:1])])
             self.pass_until(soonest)
-        departure = self.log.leave(rate, self.now)
+        departure = self.log.acquire(rate, self.now)
         self.arrivals.append(self.now + travelled * min(SLACK, latency))
         heapq.heappush(self._answers, (self.now + latency, len(self.arrivals), departure))
 
@@ -94,11 +94,11 @@ def test_the_log_is_exact(steps: list[tuple[str, float, int]], limit: int, *, po
     gone: list[Permit] = []
     for step, seconds, which in steps:
         if step == "leave" and (not polite or log.earliest(OTHER, now) <= now):
-            gone.append(log.leave(OTHER, now))
+            gone.append(log.acquire(OTHER, now))
         elif step == "answer" and gone and gone[which % len(gone)].answered is None:
             gone[which % len(gone)].answer(now)
         elif step == "withdraw" and gone:
-            gone[which % len(gone)].withdraw()
+            gone[which % len(gone)].release()
         elif step == "wait":
             now += seconds
         ends = sorted(end for one in gone if (end := one.free_at(1.0)) > now)
@@ -122,7 +122,7 @@ def test_a_permit_is_free_a_window_and_a_quarter_second_later_at_most(
     left: float, answered: float | None, free: float
 ) -> None:
     log = SlidingWindowLog(only(1, 1.0))
-    departure = log.leave(OTHER, left)
+    departure = log.acquire(OTHER, left)
     if answered is not None:
         departure.answer(answered)
     assert departure.free_at(1.0) == pytest.approx(free)
@@ -146,25 +146,25 @@ def test_throughput_reaches_the_limit(count: int, seconds: float, latency: float
 )
 def test_the_earliest_free_permit_counts(left: float, answered: float, free: float) -> None:
     log = SlidingWindowLog(only(2, 1.0))
-    log.leave(OTHER, 0.0)
-    log.leave(OTHER, left).answer(answered)
+    log.acquire(OTHER, 0.0)
+    log.acquire(OTHER, left).answer(answered)
     assert log.earliest(OTHER, 0.5) == pytest.approx(free)
 
 
 def test_a_withdrawn_permit_is_free_at_once() -> None:
     log = SlidingWindowLog(only(1, 1.0))
-    departure = log.leave(OTHER, 5.0)
+    departure = log.acquire(OTHER, 5.0)
     assert log.earliest(OTHER, 5.0) > 5.0
-    departure.withdraw()
-    assert departure.withdrawn
+    departure.release()
+    assert departure.released
     assert log.earliest(OTHER, 5.0) == 5.0
 
 
 def test_repeated_acquire_and_release_uses_no_memory() -> None:
     log = SlidingWindowLog(only(2, 60.0))
-    log.leave(OTHER, 0.0)
+    log.acquire(OTHER, 0.0)
     for n in range(5_000):
-        log.leave(OTHER, n * 1e-3).withdraw()
+        log.acquire(OTHER, n * 1e-3).release()
     assert all(len(one._left) < 200 for one in log._logs[OTHER])
 
 
@@ -186,14 +186,14 @@ def test_a_request_counts_in_every_limit_of_its_class(
     log = SlidingWindowLog(Rates())
     for rate in taken:
         assert log.earliest(rate, 0.0) == 0.0
-        log.leave(rate, 0.0)
+        log.acquire(rate, 0.0)
     assert (log.earliest(asked, 0.0) == 0.0) == free
 
 
 def test_the_minute_limits_outlast_the_second() -> None:
     log = SlidingWindowLog(Rates(overall=None))
     for _ in range(1_000):
-        log.leave(PEOPLE, 0.0)
+        log.acquire(PEOPLE, 0.0)
     assert log.earliest(SLOW, 2.0) == 60.25
     assert log.earliest(OTHER, 2.0) == 2.0
 
@@ -201,7 +201,7 @@ def test_the_minute_limits_outlast_the_second() -> None:
 def test_unlimited_rates_still_wait_out_a_429() -> None:
     log = SlidingWindowLog(Rates.unlimited())
     for _ in range(5_000):
-        log.leave(OTHER, 0.0)
+        log.acquire(OTHER, 0.0)
     assert log.earliest(OTHER, 0.0) == 0.0
     log.close(OTHER, 4.0)
     log.close(OTHER, 2.0)
@@ -213,7 +213,7 @@ def test_unlimited_rates_still_wait_out_a_429() -> None:
 def test_polling_while_throttled_is_cheap() -> None:
     log = SlidingWindowLog(only(2_000, 60.0))
     for n in range(2_000):
-        log.leave(OTHER, n * 1e-4)
+        log.acquire(OTHER, n * 1e-4)
     assert timeit(lambda: log.earliest(OTHER, 1.0), number=2_000) / 2_000 < 50e-6
 
 

@@ -501,7 +501,7 @@ def test_an_invalid_identifier_is_refused(id: object) -> None:
 
 @pytest.mark.parametrize("ids", [(), (1, 2)])
 def test_the_number_of_identifiers_matches_the_template(ids: tuple[int, ...]) -> None:
-    with pytest.raises(TypeError, match="identifiers"):
+    with pytest.raises(TypeError, match="takes 1 ids"):
         call(patients.GET, *ids)
 
 
@@ -615,9 +615,9 @@ def test_a_free_call_counts_in_its_rate_class_and_is_named_without_values(
 ) -> None:
     made = raw_call(method, path, params={})
     assert made.operation == operation
-    assert made.row.rate is rate
-    assert made.row.safe is safe
-    assert made.row.subdomain is ScopeNeed.NONE
+    assert made.spec.rate is rate
+    assert made.spec.safe is safe
+    assert made.spec.subdomain is ScopeNeed.NONE
     assert made.request(headers={}).fresh_connection is not safe
 
 
@@ -654,7 +654,7 @@ def test_an_invalid_path_is_refused(path: str) -> None:
 def test_an_overlong_path_is_refused() -> None:
     assert len(raw_call("GET", "/" + "a" * 3_999, params={}).path) == 4_000
     for long in (4_000, 1_000_000):
-        with pytest.raises(InvalidArgumentError, match="longer than 4,000"):
+        with pytest.raises(InvalidArgumentError, match="exceed 4,000"):
             raw_call("GET", "/" + "a" * long, params={})
 
 
@@ -664,8 +664,8 @@ def test_an_invalid_verb_is_refused() -> None:
 
 
 def test_safety_can_be_chosen() -> None:
-    assert raw_call("POST", "/x", params={}, safe=True).row.safe
-    assert not raw_call("DELETE", "/x", params={}, safe=False).row.safe
+    assert raw_call("POST", "/x", params={}, safe=True).spec.safe
+    assert not raw_call("DELETE", "/x", params={}, safe=False).spec.safe
 
 
 # Privacy

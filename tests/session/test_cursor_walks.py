@@ -114,7 +114,7 @@ class CursorSource(FakePageSource):
             "data": [{"id": row} for row in rows],
             "page_info": self.info(number, info),
         }
-        return read_list(Response(status=200, body=msgspec.json.encode(body)), call.row)
+        return read_list(Response(status=200, body=msgspec.json.encode(body)), call.spec)
 
     def native(self) -> None:
         return None
@@ -162,7 +162,7 @@ async def test_an_empty_page_in_the_middle_does_not_end_the_walk() -> None:
         if number == 2:
             info = {"has_next_page": True, "end_cursor": "10/10"}
             body: dict[str, object] = {"code": True, "data": [], "page_info": info}
-            return read_list(Response(status=200, body=msgspec.json.encode(body)), call.row)
+            return read_list(Response(status=200, body=msgspec.json.encode(body)), call.spec)
         return full(call, cursor, per_page, number)
 
     source._read = read  # type: ignore[method-assign]

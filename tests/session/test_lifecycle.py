@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def left_behind() -> set[str]:
     """Names of the library's own running coroutines; the sandbox has tasks as well."""
     running = {str(task.get_coro()) for task in asyncio.all_tasks()}
-    return {name for name in running if "Client.fetch_page" in name or "_renew" in name}
+    return {name for name in running if "Client.fetch_page" in name or "_refresh" in name}
 
 
 async def test_an_unopened_session_raises_with_advice(sandbox: Sandbox) -> None:

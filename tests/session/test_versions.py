@@ -246,7 +246,7 @@ async def test_the_version_is_detected_after_an_outage() -> None:
         sandbox.fail_next(503, path="/authenticates")
         async with session(sandbox) as nex:
             assert nex.version is None
-            nex._client.state.token_manager.take_heart()  # the pause after a failed login is over
+            nex._client.state.token_manager.clear_failure()  # end the login back-off
             assert (
                 len([patient async for patient in at_location(nex, sandbox).patients.walk()]) == 3
             )

@@ -65,7 +65,7 @@ async def measure(nex: NexHealth, walks: int) -> ResourceCounts:
         files=_files(),
         tasks=len(asyncio.all_tasks()) - 1,
         connections=len(connector._acquired) if connector is not None else 0,
-        places=shared.rate_limiter._under_way,
+        places=shared.rate_limiter._in_flight,
     )
 
 

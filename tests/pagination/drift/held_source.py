@@ -54,7 +54,7 @@ class InProcess:
         self._office = changing_list
 
     async def fetch_page(self, call: PlannedCall, pairs: tuple[tuple[str, str], ...]) -> ParsedList:
-        return read_list(await self._office.answer(call, pairs), call.row)
+        return read_list(await self._office.answer(call, pairs), call.spec)
 
 
 class OverSockets:
@@ -113,7 +113,7 @@ class ManualPageSource(FakePageSource):
             return await self.straight.fetch_page(call, pairs)
         self.flights.append(flight)
         try:
-            return read_list(await flight.landed, call.row)
+            return read_list(await flight.landed, call.spec)
         finally:
             if flight in self.flights:
                 self.flights.remove(flight)

@@ -21,7 +21,7 @@ from nexhealth_async import (
     UnexpectedStructureError,
 )
 from nexhealth_async._client import transport
-from nexhealth_async._client.transport import _redirect_error
+from nexhealth_async._client.transport import _redirect_target
 from nexhealth_async._protocol import decompression
 from nexhealth_async._protocol.decompression import CHUNK_SIZE, BodyDecompressor, DecompressionError
 from nexhealth_async.models import Document
@@ -234,7 +234,7 @@ def test_a_file_redirect_never_leaves_tls_or_takes_credentials_along(
     url: str, location: str, target: str | None
 ) -> None:
     response: Any = _Redirect(location)
-    found = _redirect_error(response, URL(url))
+    found = _redirect_target(response, URL(url))
     assert (None if found is None else str(found)) == target
 
 

@@ -97,7 +97,7 @@ async def test_closing_returns_unused_permits(redis_url: str) -> None:
             await limiter.acquire(OTHER, background=False, deadline=None) for _ in range(5)
         ]
         for departure in departures:
-            limiter.withdraw(departure)
+            limiter.release(departure)
     async with open_limiter(redis_url, key) as limiter:
         began = asyncio.get_running_loop().time()
         await asyncio.gather(*(take(limiter) for _ in range(5)))

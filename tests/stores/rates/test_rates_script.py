@@ -97,7 +97,7 @@ def test_a_permit_is_granted_exactly_when_the_log_allows_it(
                 if used:
                     departure.answer(desk.now)
                 else:
-                    departure.withdraw()
+                    departure.release()
                 if departure.soon or not used:
                     ended = [(was.value, place, 0, used)]
             reply = desk.turn(hand, {}, ended=ended, wants=wants, **alike)
@@ -108,7 +108,7 @@ def test_a_permit_is_granted_exactly_when_the_log_allows_it(
             assert bool(places) == (log.earliest(rate, desk.now) <= desk.now)
             if places:
                 assert places[0][1] == 0
-                gone.append((rate, places[0][0], log.leave(rate, desk.now)))
+                gone.append((rate, places[0][0], log.acquire(rate, desk.now)))
     finally:
         desk.close()
 
@@ -235,7 +235,7 @@ def _use(desk: Desk, hand: Hand, number: int) -> int:
     hand.take(reply, desk.now, desk.now)
     left = 0
     while hand.earliest(RateClass.OTHER, desk.now) <= desk.now:
-        hand.leave(RateClass.OTHER, desk.now)
+        hand.acquire(RateClass.OTHER, desk.now)
         left += 1
     return left
 

@@ -208,7 +208,7 @@ async def test_a_rejection_lasts_for_its_own_time_and_not_for_its_keys_expiry(
     with pytest.raises(ServerError):
         await two.get(None)
     now = asyncio.get_running_loop().time()
-    assert 0 < two._quiet_until - now <= 5.1
+    assert 0 < two._backoff_until - now <= 5.1
 
 
 @asynccontextmanager
