@@ -1,8 +1,8 @@
-"""The asyncio client for the NexHealth Synchronizer API: typed, paged, careful with records.
+"""Asyncio client for the NexHealth Synchronizer API.
 
-Start with `NexHealth`. Models are in `nexhealth_async.models`, the error tree is drawn in
-`nexhealth_async.errors`, the in-process API server for tests is `nexhealth_async.sandbox`. The
-modules behind these names are loaded when a name is first used.
+Start with `NexHealth`. Models are in `nexhealth_async.models`, exceptions in
+`nexhealth_async.errors`, and the in-process API server for tests in `nexhealth_async.sandbox`. A
+module is loaded when one of its names is first used.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ __all__ = [
     "to_json",
 ]
 
-_HOMES = {
+_NAMES_BY_MODULE = {
     "_client.budget": ("Budget", "Usage"),
     "codec": ("Codec", "to_builtins", "to_json"),
     "_protocol.rate_limits": ("Limit", "Rates"),
@@ -176,27 +176,19 @@ _HOMES = {
     "_client.statistics": ("Stats",),
     "pagination.walk": ("Page", "Pages", "Walk"),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-_RENAMED: dict[str, str] = {}
-"""Public names of old, and what each is called now; the changelog says how long they last."""
+_MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """Load the module behind a public name on its first use."""
-    if name in _RENAMED:
-        import warnings
-
-        text = f"{__name__}.{name} is now called {_RENAMED[name]}; the old name will go"
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
-        return getattr(import_module(__name__), _RENAMED[name])
+    """Load the module of a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    module = import_module(f"{__name__}.{_MODULE_BY_NAME.get(name, 'errors')}")
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    """Offer the public names."""
+    """Return the public names."""
     return sorted({*globals(), *__all__})

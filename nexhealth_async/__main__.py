@@ -1,4 +1,4 @@
-"""The way in for ``python -m nexhealth_async`` and the console script ``nexhealth``."""
+"""Entry point of ``python -m nexhealth_async`` and of the console script ``nexhealth``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def main() -> int:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         sys.stderr.write(
-            "The command line needs two more packages: "
-            'python -m pip install "nexhealth-async[cli]"\n'
+            'The command line needs the extra cli: python -m pip install "nexhealth-async[cli]"\n'
         )
         return 2
     return run(sys.argv[1:])

@@ -1,7 +1,7 @@
 """OpenTelemetry: a span for each attempt of a call, and histograms of requests and waits.
 
-Needs the extra ``otel``, which brings the API alone; spans go nowhere until the application sets
-up an SDK.
+Needs the extra ``otel``, which installs only the OpenTelemetry API; the application must set up an
+SDK.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["OpenTelemetry"]
 
 _SCOPE = "nexhealth_async"
 
-# Names that the semantic conventions for HTTP call stable.
+# Stable names of the semantic conventions for HTTP.
 _METHOD = "http.request.method"
 _URL = "url.full"
 _HOST = "server.address"
@@ -34,9 +34,9 @@ _ERROR = "error.type"
 _RESENT = "http.request.resend_count"
 _DURATION = "http.client.request.duration"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""Bounds the conventions advise for that."""
+"""Buckets that the conventions recommend for the duration."""
 
-# Names of our own.
+# Names of this library.
 _OPERATION = "nexhealth.operation"
 _RATE_CLASS = "nexhealth.rate_class"
 _VERSION = "nexhealth.api_version"
@@ -50,26 +50,26 @@ _FIRST_ERROR = 400
 
 
 class OpenTelemetry(Hook):
-    """Spans and metrics of every attempt: ``NexHealth(..., hooks=[OpenTelemetry()])``.
+    """Hook for spans and metrics of all attempts: ``NexHealth(..., hooks=[OpenTelemetry()])``.
 
-    **Spans**: one of kind CLIENT for each attempt, logins included, named by verb and path template
-    (``GET /patients/{id}``). Its parent is whatever span was current where the call was made; for a
-    page fetched ahead, where the walk asked for it; for a login, at the call that began it.
+    **Spans**: one of kind CLIENT for each attempt, logins included, named by method and path
+    template (``GET /patients/{id}``). The parent is the current span of the call; for a prefetched
+    page, of the walk that requested it; for a login, of the call that started it.
 
     **Metrics**: ``http.client.request.duration`` in seconds, and ``nexhealth.client.wait.duration``
-    with the ``nexhealth.wait.cause`` ``login``, ``rate`` or ``retry``, for attempts that waited.
-    Both name the operation.
+    in seconds with the ``nexhealth.wait.cause`` ``login``, ``rate`` or ``retry``, for attempts that
+    waited. Both have the operation as an attribute.
 
-    Nothing personal is in either: ``url.full`` is the address of the template, since a query may
-    name a patient and an identifier stands for one; no body, header, key or error text. Nothing is
-    added to the request either, so no trace identifiers reach the vendor.
+    Neither holds personal data: ``url.full`` has the path template without ids and query; bodies,
+    headers, keys and error texts are left out. Requests carry no trace headers.
 
     Args:
-        tracer_provider: Whom to give spans; without it the application's global one.
-        meter_provider: Whom to give metrics; likewise.
-        practice: True notes the practice's subdomain on spans: it may name a customer of yours.
+        tracer_provider: Provider for spans; by default the global one.
+        meter_provider: Provider for metrics; by default the global one.
+        practice: True to add the practice's subdomain to spans; it may name a customer.
 
-    Raises `ImportError` without the extra.
+    Raises:
+        ImportError: The extra is not installed.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class OpenTelemetry(Hook):
         self._spans: dict[Attempt, Span] = {}
 
     def before(self, attempt: Attempt, /) -> None:
-        """Begin a span, and record what the request waited for."""
+        """Start a span, and record the waits of the request."""
         seconds: Mapping[WaitCause, float] = {
             "login": attempt.waited_login,
             "rate": attempt.waited_rate,
@@ -118,13 +118,14 @@ class OpenTelemetry(Hook):
         )
 
     def after(self, outcome: AttemptOutcome, /) -> None:
-        """End the span, and record how long the request took."""
-        attempt, answer = outcome.attempt, _answer(outcome)
+        """End the span, and record the duration of the request."""
+        attempt, attributes = outcome.attempt, _response_attributes(outcome)
         span = self._spans.pop(attempt)
         self._duration.record(
-            outcome.seconds, {**_request(attempt), **answer, _OPERATION: attempt.operation}
+            outcome.seconds,
+            {**_request_attributes(attempt), **attributes, _OPERATION: attempt.operation},
         )
-        span.set_attributes(answer)
+        span.set_attributes(attributes)
         if outcome.records is not None:
             span.set_attribute(_RECORDS, outcome.records)
         if outcome.bytes_received is not None:
@@ -134,32 +135,32 @@ class OpenTelemetry(Hook):
         span.end()
 
     def _attributes(self, attempt: Attempt) -> Mapping[str, str | int]:
-        about: dict[str, str | int] = {
-            **_request(attempt),
+        attributes: dict[str, str | int] = {
+            **_request_attributes(attempt),
             _URL: attempt.base_url + attempt.path,
             _RATE_CLASS: attempt.rate_class,
             _VERSION: attempt.version,
         }
         if attempt.number > 1:
-            about[_RESENT] = attempt.number - 1
+            attributes[_RESENT] = attempt.number - 1
         if self._practice and attempt.subdomain is not None:
-            about[_PRACTICE] = attempt.subdomain
-        return about
+            attributes[_PRACTICE] = attempt.subdomain
+        return attributes
 
 
-def _request(attempt: Attempt) -> dict[str, str | int]:
+def _request_attributes(attempt: Attempt) -> dict[str, str | int]:
     host, port = _address(attempt.base_url)
     return {_METHOD: attempt.method, _HOST: host, _PORT: port}
 
 
-def _answer(outcome: AttemptOutcome) -> dict[str, str | int]:
-    answer: dict[str, str | int] = {}
+def _response_attributes(outcome: AttemptOutcome) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {}
     status, error = outcome.status, outcome.error
     if status is not None:
-        answer[_STATUS] = status
+        attributes[_STATUS] = status
     if error is not None:
-        answer[_ERROR] = error if status is None or status < _FIRST_ERROR else str(status)
-    return answer
+        attributes[_ERROR] = error if status is None or status < _FIRST_ERROR else str(status)
+    return attributes
 
 
 @lru_cache(maxsize=16)

@@ -1,7 +1,7 @@
-"""Pytest fixtures: an in-process API server, a session opened against it, and tests' other needs.
+"""Pytest fixtures: an in-process API server, a session with it, a factory of fake data.
 
-Loaded by pytest on its own once the package is installed. Nothing of the client or the server is
-imported until a test asks for a fixture.
+pytest loads this plugin automatically if the package is installed. The client and the server are
+imported when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ _MARKER = frozenset({"nexhealth", "nexhealth_sandbox"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting and the option for the API version that the fixtures speak."""
-    about = "API version of the fixture nexhealth: auto, v2, v3 or a literal one (default: auto)"
-    parser.addini("nexhealth_version", about)
-    parser.getgroup("nexhealth_async").addoption("--nexhealth-version", help=about)
+    """Add the setting and the option for the API version of the fixtures."""
+    help_text = (
+        "API version of the fixture nexhealth: auto, v2, v3 or a literal one (default: auto)"
+    )
+    parser.addini("nexhealth_version", help_text)
+    parser.getgroup("nexhealth_async").addoption("--nexhealth-version", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,51 +55,53 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "nexhealth_version(version): API version of the fixtures nexhealth and nexhealth_env; "
-        "comes before --nexhealth-version and the ini setting",
+        "takes precedence over --nexhealth-version and the ini setting",
     )
 
 
 def _version(request: pytest.FixtureRequest) -> str | None:
-    """Return the version that the marker, the option or the setting names, if any does."""
+    """Return the version from the marker, the option or the setting, in this order."""
     marker = cast("pytest.Item", request.node).get_closest_marker("nexhealth_version")
     if marker is not None:
         if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str):
             pytest.fail('Write @pytest.mark.nexhealth_version("v3").', pytrace=False)
         return marker.args[0]
     config = request.config
-    named = config.getoption("--nexhealth-version") or config.getini("nexhealth_version")
-    return str(named) if named else None
+    version = config.getoption("--nexhealth-version") or config.getini("nexhealth_version")
+    return str(version) if version else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Say what is missing when nobody is there to run the fixtures of this module."""
+    """Fail with advice if no plugin runs asynchronous fixtures and tests."""
     if not isinstance(item, pytest.Function) or _MARKER.isdisjoint(item.fixturenames):
         return
-    asyncio_runs = item.config.pluginmanager.hasplugin("asyncio")
-    if not asyncio_runs and "anyio_backend" not in item.fixturenames:
+    has_asyncio = item.config.pluginmanager.hasplugin("asyncio")
+    if not has_asyncio and "anyio_backend" not in item.fixturenames:
         pytest.fail(
             "The fixtures nexhealth_sandbox and nexhealth are asynchronous: install "
             "pytest-asyncio, or mark the test with pytest.mark.anyio.",
             pytrace=False,
         )
-    nobody = item.get_closest_marker("asyncio") is None and "anyio_backend" not in item.fixturenames
-    if nobody and iscoroutinefunction(item.obj):
+    has_runner = (
+        item.get_closest_marker("asyncio") is not None or "anyio_backend" in item.fixturenames
+    )
+    if not has_runner and iscoroutinefunction(item.obj):
         pytest.fail(
-            "Nobody runs this coroutine: set asyncio_mode = auto in pytest's settings, or mark it "
-            "with pytest.mark.asyncio or pytest.mark.anyio.",
+            "No plugin runs this coroutine: set asyncio_mode = auto in pytest's settings, or mark "
+            "it with pytest.mark.asyncio or pytest.mark.anyio.",
             pytrace=False,
         )
 
 
 @_fixture
 async def nexhealth_sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
-    """A fresh sandbox for one test; size it with ``@pytest.mark.nexhealth_sandbox(patients=50)``.
+    """A new sandbox for one test, with options of ``@pytest.mark.nexhealth_sandbox(patients=50)``.
 
-    Keywords of the marker are those of ``Sandbox``.
+    The marker takes the arguments of ``Sandbox``.
     """
-    async with _make_sandbox(request) as box:
-        yield box
+    async with _make_sandbox(request) as sandbox:
+        yield sandbox
 
 
 def _make_sandbox(request: pytest.FixtureRequest) -> Sandbox:
@@ -108,12 +112,13 @@ def _make_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     try:
         return Sandbox(**options)
     except TypeError:
-        known = signature(Sandbox).parameters
-        wrong = ", ".join(sorted(options.keys() - known.keys()))
-        if not wrong:
+        parameters = signature(Sandbox).parameters
+        unknown = ", ".join(sorted(options.keys() - parameters.keys()))
+        if not unknown:
             raise
         pytest.fail(
-            f"@pytest.mark.nexhealth_sandbox takes {', '.join(known)}, not {wrong}.", pytrace=False
+            f"@pytest.mark.nexhealth_sandbox takes {', '.join(parameters)}, not {unknown}.",
+            pytrace=False,
         )
 
 
@@ -121,18 +126,18 @@ def _make_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 async def nexhealth(
     request: pytest.FixtureRequest, nexhealth_sandbox: Sandbox
 ) -> AsyncIterator[NexHealth]:
-    """A session opened against the test's sandbox; closed after the test.
+    """An open session with the test's sandbox, closed after the test.
 
-    Its API version is the one that ``@pytest.mark.nexhealth_version("v3")``, the option
-    ``--nexhealth-version`` or the setting ``nexhealth_version`` names, in this order.
+    Its API version comes from ``@pytest.mark.nexhealth_version("v3")``, the option
+    ``--nexhealth-version`` or the setting ``nexhealth_version``, in this order.
     """
     from nexhealth_async import NexHealth
 
-    box, version = nexhealth_sandbox, _version(request)
+    sandbox, version = nexhealth_sandbox, _version(request)
     session = (
-        NexHealth(box.api_key, base_url=box.url)
+        NexHealth(sandbox.api_key, base_url=sandbox.url)
         if version is None
-        else NexHealth(box.api_key, base_url=box.url, version=version)
+        else NexHealth(sandbox.api_key, base_url=sandbox.url, version=version)
     )
     async with session:
         yield session
@@ -140,10 +145,10 @@ async def nexhealth(
 
 @pytest.fixture
 def nexhealth_thread(request: pytest.FixtureRequest) -> Iterator[SandboxThread]:
-    """A fresh sandbox in a thread of its own, for applications that bring their own event loop.
+    """A new sandbox in a thread, for applications with their own event loop.
 
-    ``nexhealth_thread.sandbox`` is the sandbox, sized by the marker like ``nexhealth_sandbox``. The
-    two are different servers: use one of them.
+    ``nexhealth_thread.sandbox`` is the sandbox, with the options of the same marker. It is another
+    server than ``nexhealth_sandbox``: use one of them.
     """
     from nexhealth_async.testing import SandboxThread
 
@@ -153,7 +158,7 @@ def nexhealth_thread(request: pytest.FixtureRequest) -> Iterator[SandboxThread]:
 
 @pytest.fixture
 def nexhealth_url(nexhealth_thread: SandboxThread) -> str:
-    """The address of the sandbox in its thread, for ``base_url``."""
+    """The address of the sandbox in a thread, for ``base_url``."""
     return nexhealth_thread.sandbox.url
 
 
@@ -163,10 +168,10 @@ def nexhealth_env(
     nexhealth_thread: SandboxThread,
     monkeypatch: pytest.MonkeyPatch,
 ) -> SandboxThread:
-    """The sandbox in its thread, where every ``NexHealth()`` of the test leads.
+    """The sandbox in a thread, which every ``NexHealth()`` of the test uses by default.
 
     Sets ``NEXHEALTH_API_KEY`` and ``NEXHEALTH_BASE_URL`` for the test, and
-    ``NEXHEALTH_API_VERSION`` where a version is named as for ``nexhealth``.
+    ``NEXHEALTH_API_VERSION`` if a version is set as for ``nexhealth``.
     """
     if (version := _version(request)) is not None:
         monkeypatch.setenv("NEXHEALTH_API_VERSION", version)
@@ -177,7 +182,7 @@ def nexhealth_env(
 
 @pytest.fixture
 def nexhealth_factory() -> Factory:
-    """A maker of invented records, whose ids count from 1 in each test."""
+    """A factory of fake records, whose ids start from 1 in each test."""
     from nexhealth_async.testing import Factory
 
     return Factory()
@@ -185,7 +190,7 @@ def nexhealth_factory() -> Factory:
 
 @pytest.fixture
 def nexhealth_no_backoff() -> Iterator[None]:
-    """No back-off during the test; see ``nexhealth_async.testing.set_testing``."""
+    """Back-off turned off during the test; see ``nexhealth_async.testing.set_testing``."""
     from nexhealth_async.testing import set_testing
 
     with set_testing(True):

@@ -1,4 +1,4 @@
-"""Scopes: the resources of a session, a practice or a location, with its name bound once."""
+"""Scopes: the resources of a session, a practice or a location."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class AccountScope(AccountResources):
-    """All resources, and the scopes of practices: what a session offers."""
+    """All resources, and the scopes of practices; base class of sessions."""
 
     __slots__ = ()
 
@@ -31,25 +31,29 @@ class AccountScope(AccountResources):
     def _client(self) -> Client: ...
 
     def practice(self, subdomain: str) -> PracticeScope:
-        """Return the resources of one practice, by its subdomain as ``institutions`` shows it.
+        """Return the resources of one practice. Nothing is sent.
 
-        Nothing is sent. Raises `InvalidArgumentError` for what cannot be a subdomain: the API would
-        answer a capital letter with a refusal that says access is denied.
+        Args:
+            subdomain: The practice's subdomain, as ``institutions`` lists it.
+
+        Raises:
+            InvalidArgumentError: The text cannot be a subdomain; the API answers capital letters
+                with a misleading 403.
         """
         return PracticeScope(self._client, check_subdomain(subdomain))
 
 
 @frozen
 class PracticeScope(PracticeResources):
-    """The resources of one practice. Two are equal if session and subdomain are."""
+    """The resources of one practice. Scopes are equal if their sessions and subdomains are."""
 
     _origin: Client = field(repr=False, eq=id)
     subdomain: str
-    """The practice's slug."""
+    """The practice's subdomain."""
     _bound: Client = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        """Bind once, so that resources stay cheap."""
+        """Bind the client once, so that resources stay cheap."""
         bound = self._origin.with_options(subdomain=self.subdomain, location_id=None)
         object.__setattr__(self, "_bound", bound)
 
@@ -58,27 +62,32 @@ class PracticeScope(PracticeResources):
         return self._bound
 
     def location(self, location_id: int) -> LocationScope:
-        """Return the resources of one location of this practice.
+        """Return the resources of one location of this practice. Nothing is sent.
 
-        Nothing is sent, so a location that is another practice's shows at the first call. Raises
-        `InvalidArgumentError` for anything but a positive whole number.
+        A location of another practice raises an error at the first call.
+
+        Args:
+            location_id: The location's id.
+
+        Raises:
+            InvalidArgumentError: The id is not a positive whole number.
         """
         return LocationScope(self._origin, self.subdomain, _check_location(location_id))
 
 
 @frozen
 class LocationScope(LocationResources):
-    """The resources of one location. Two are equal if session, practice and location are."""
+    """The resources of one location. Scopes are equal if session, practice and location are."""
 
     _origin: Client = field(repr=False, eq=id)
     subdomain: str
-    """The practice's slug."""
+    """The practice's subdomain."""
     location_id: int
     """The location's id."""
     _bound: Client = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        """Bind once, so that resources stay cheap."""
+        """Bind the client once, so that resources stay cheap."""
         bound = self._origin.with_options(subdomain=self.subdomain, location_id=self.location_id)
         object.__setattr__(self, "_bound", bound)
 
@@ -92,6 +101,6 @@ def _check_location(location_id: object) -> int:
         return location_id
     if isinstance(location_id, str):
         raise InvalidArgumentError(
-            "a location's id is a whole number, not text; int(...) makes one"
+            "a location's id must be a whole number, not text; convert it with int()"
         )
-    raise InvalidArgumentError("a location's id is a positive whole number")
+    raise InvalidArgumentError("a location's id must be a positive whole number")

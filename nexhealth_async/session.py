@@ -84,13 +84,13 @@ T = TypeVar("T")
 _LOG = logging.getLogger("nexhealth_async")
 
 _VERSION_PROBE_SECONDS = 10.0
-"""How long `open` waits for the login that tells the version; afterwards that goes on alone."""
+"""Seconds that `open` waits for the login; after that, the login continues in the background."""
 _CLOSE_SECONDS = 5.0
 _DEFAULT_TIMEOUT = 60.0
 
 
 class _Unset(str):
-    """The version of who named none, so that the environment may."""
+    """Type of the default version, so that the environment variable applies only to the default."""
 
     __slots__ = ()
 
@@ -100,57 +100,62 @@ _UNSET = _Unset(AUTO)
 
 @frozen(kw_only=True)
 class APIResponse:
-    """What `NexHealth.request` brings back: the envelope, decoded but not modelled."""
+    """Response of `NexHealth.request`: the decoded envelope, without models."""
 
     data: object = field(repr=False)
+    """Decoded content of ``data``."""
     count: int | None = None
+    """Number of records in the whole list, if the server states it."""
     page_info: Mapping[str, object] | None = field(default=None, repr=False)
+    """Cursors of the page, in lists with cursors."""
     warnings: tuple[str, ...] = field(default=(), repr=False)
+    """Warnings of the server, which may hold personal data."""
 
 
 class NexHealth(AccountScope):
     """A session with the NexHealth API: ``async with NexHealth("api-key") as nex: ...``.
 
-    One session per process and key is the rule: it shares its connections, its token and its rate
-    limits among all tasks. It belongs to the event loop it was opened in. For frameworks without
-    ``async with`` there are `open` and `aclose`.
+    Use one session per process and API key: all tasks share its connections, token and rate limits.
+    A session belongs to the event loop in which it was opened. Frameworks without ``async with``
+    can call `open` and `aclose`.
 
     Args:
-        api_key: The key; without it the environment's ``NEXHEALTH_API_KEY``.
-        base_url: Address of the API; without it ``NEXHEALTH_BASE_URL``, then the vendor's one host
-            for production and test environments alike.
-        version: ``"auto"`` speaks v2, and v3 where the account refuses v2. ``"v2"``, ``"v3"``
-            (= ``v3.0.0``) or a literal version such as ``"v3.1.0"`` pins one: recommended in
-            production. Without it the environment's ``NEXHEALTH_API_VERSION`` counts.
-        subdomain: The practice for calls that name none; scopes are usually clearer.
-        location_id: The location for calls that name none.
-        timeout: Seconds a call may take, every wait included: login, rate limit, retries, body. In
-            a walk it counts for each page, not for your own handling. None waits for ever.
-        retry: How often to try again; ``NO_RETRY`` for never.
-        rates: The limits to keep; by default the documented ones, per API key. With
-            ``nexhealth_async.stores.RedisRates`` all processes with the key keep them together.
-        tokens: Where the token is shared with other processes under the same key: see
-            `nexhealth_async.stores.RedisTokens`. Without it each session logs in by itself.
-        http: An ``aiohttp.ClientSession`` to borrow; it is not closed. It brings its own proxy and
-            TLS context, so it excludes the three arguments below. Its pooled connections may have
-            idled, so that more lost writes end as `OutcomeUnknownError` than on connections of our
-            own. Its cookie jar goes on working: pass ``cookie_jar=aiohttp.DummyCookieJar()`` when
-            making it.
-        proxy: Address of an HTTP proxy that every request goes through, logins and downloads too,
-            such as ``"http://user:password@proxy.example.com:3128"``.
+        api_key: The API key; by default from the environment variable ``NEXHEALTH_API_KEY``.
+        base_url: Address of the API; by default from ``NEXHEALTH_BASE_URL``, or else the vendor's
+            host, which serves production and test environments.
+        version: ``"auto"`` uses v2, or v3 if the account refuses v2. ``"v2"``, ``"v3"``
+            (= ``v3.0.0``) or a literal version such as ``"v3.1.0"`` pins a version, which is
+            recommended in production. By default from ``NEXHEALTH_API_VERSION``, or else
+            ``"auto"``.
+        subdomain: Default practice of calls; scopes are usually clearer.
+        location_id: Default location of calls.
+        timeout: Time limit of a call in seconds, including all waits: login, rate limit, retries,
+            body. In a walk it applies to each page, without your own processing. None for no limit.
+        retry: The retry policy; ``NO_RETRY`` turns retries off.
+        rates: The rate limits to keep; by default the documented ones, per API key.
+            ``nexhealth_async.stores.RedisRates`` shares them between processes.
+        tokens: Store of tokens shared between processes with the same key, such as
+            `nexhealth_async.stores.RedisTokens`. By default each session logs in by itself.
+        http: An ``aiohttp.ClientSession`` to use, which stays open. It has its own proxy and TLS
+            context, so it excludes the next three arguments. Its pooled connections may have been
+            idle, so more lost writes end as `OutcomeUnknownError`. It keeps its cookies: create it
+            with ``cookie_jar=aiohttp.DummyCookieJar()``.
+        proxy: Address of an HTTP proxy for all requests, including logins and downloads, such as
+            ``"http://user:password@proxy.example.com:3128"``.
         ssl: Path of a file of CA certificates (PEM) to trust beside the system's, or an
             ``ssl.SSLContext`` that verifies certificates and host names.
-        trust_env: True takes the proxy from ``HTTPS_PROXY`` (or ``ALL_PROXY``), except for the
-            hosts of ``NO_PROXY`` and for the loopback interface. ``proxy`` wins over it.
-        user_agent: Name of your application, put before the library's own in the User-Agent.
-        on_ignored: ``"raise"`` raises `IgnoredFilterError` when the server ignored a filter and
-            answered with other records; ``"warn"`` warns. After a write it is always a warning.
+        trust_env: True to take the proxy from ``HTTPS_PROXY`` (or ``ALL_PROXY``), except for the
+            hosts in ``NO_PROXY`` and the loopback interface. ``proxy`` takes precedence.
+        user_agent: Name of your application, which precedes the library's in the User-Agent.
+        on_ignored: ``"raise"`` raises `IgnoredFilterError` if the server ignored a filter, so that
+            the response may hold other records; ``"warn"`` warns. Writes always warn.
         preload: Resources (``"patients"``, ``"appointments"``) whose decoders are built by `open`
-            instead of beside the first request that needs them.
-        allow_http: True accepts plain ``http://`` beyond the loopback interface: for a sandbox in
+            instead of the first request that needs them.
+        allow_http: True to accept ``http://`` for hosts other than this machine: for a sandbox in
             another container, never for patients' records.
-        hooks: Objects that are told of every attempt before and after it; see `Hook`.
-        budget: How many requests may be sent, for accounts that pay for each; see `Budget`.
+        hooks: Objects that are called before and after each attempt; see `Hook`.
+        budget: Limits on the number of requests, for accounts that are billed per request; see
+            `Budget`.
 
     Reference: v2 1.1 to 1.4, getting started.
     """
@@ -182,7 +187,7 @@ class NexHealth(AccountScope):
             api_key = os.environ.get("NEXHEALTH_API_KEY")
         key = None if api_key is None else SecretValue(api_key)
         proxy_address = None if proxy is None else SecretValue(proxy)
-        del api_key, proxy  # so that no traceback with local variables shows them
+        del api_key, proxy  # hide them from tracebacks with local variables
         key = validate_key(key)
         url = base_url or os.environ.get("NEXHEALTH_BASE_URL") or "https://nexhealth.info"
         options = validate_options(
@@ -214,18 +219,20 @@ class NexHealth(AccountScope):
             budget_meter=None if budget is None else BudgetMeter(budget),
         )
         client = self._session_client = Client(options, state)
-        keeper = state.token_manager = TokenManager(
+        token_manager = state.token_manager = TokenManager(
             lambda: client.request_token(key), state.version
         )
         if tokens is not None:
-            keeper.link = tokens.link(keeper, api_key=key.value, environment=state.base_url)
+            token_manager.link = tokens.link(
+                token_manager, api_key=key.value, environment=state.base_url
+            )
         self._preload = models_of(preload)
         self._is_copy = False
         self._opened_here = False
 
     def __repr__(self) -> str:
         """Show host, version and scope, never key or token."""
-        if not hasattr(self, "_session_client"):  # in the traceback of a constructor that refuses
+        if not hasattr(self, "_session_client"):  # in the traceback of a failed constructor
             return f"<{type(self).__name__}: not made>"
         shared = self._client.state
         state = "closed" if shared.closed else "open" if shared.loop else "not open"
@@ -243,8 +250,8 @@ class NexHealth(AccountScope):
     async def open(self) -> Self:
         """Open the session in the running event loop; ``async with`` does this.
 
-        Under ``version="auto"`` it logs in, which tells the version. A server that is out of reach
-        or fails is no reason to raise: the first call finds out then.
+        Under ``version="auto"`` it logs in, which determines the API version. An unreachable or
+        failing server raises no error here: the first call determines the version then.
 
         Raises:
             InvalidAPIKeyError: The key is not accepted (``version="auto"`` only).
@@ -253,7 +260,7 @@ class NexHealth(AccountScope):
         """
         state = self._client.state
         if state.closed:
-            raise SessionStateError("the session was closed and stays so; make a new NexHealth")
+            raise SessionStateError("the session was closed; create a new NexHealth")
         if state.loop is None:
             state.loop = asyncio.get_running_loop()
             state.pid = os.getpid()
@@ -266,13 +273,13 @@ class NexHealth(AccountScope):
                 raise
             self._opened_here = True
             if self._client.options.version == AUTO:
-                await self._find_version()
+                await self._determine_version()
         elif not self._is_copy:
-            raise SessionStateError("the session is open already; use it as it is")
+            raise SessionStateError("the session is open already; do not open it again")
         return self
 
-    async def _find_version(self) -> None:
-        """Log in to learn the version; only a refusal for good keeps the session from opening."""
+    async def _determine_version(self) -> None:
+        """Log in to determine the API version; raises only for a final refusal."""
         deadline = asyncio.get_running_loop().time() + _VERSION_PROBE_SECONDS
         try:
             await self._client.state.token_manager.get(deadline)
@@ -283,8 +290,8 @@ class NexHealth(AccountScope):
             raise
         except NexHealthError as error:
             _LOG.warning(
-                "the API version is not known yet, since the login failed (%s); "
-                "the first call finds it out",
+                "the login failed (%s), so the API version is undetermined; "
+                "the first call determines it",
                 type(error).__name__,
             )
         except BaseException:
@@ -293,10 +300,10 @@ class NexHealth(AccountScope):
 
     @strip_traceback
     async def aclose(self) -> None:
-        """Close the session: end its walks and waiters, then its connections.
+        """Close the session: cancel its walks and waiting calls, then close its connections.
 
-        Calls under way in other tasks fail with `SessionStateError`, or `OutcomeUnknownError` for a
-        write that had left. Closing a copy made by `with_options` leaves the original open.
+        Running calls of other tasks raise `SessionStateError`, or `OutcomeUnknownError` for a write
+        that was sent. Closing a copy of `with_options` leaves the original open.
         """
         state = self._client.state
         if state.closed or (self._is_copy and not self._opened_here):
@@ -329,32 +336,35 @@ class NexHealth(AccountScope):
 
     @property
     def codec(self) -> Codec:
-        """The decoder, a cattrs converter: register hooks here before the first record is read."""
+        """The codec; register cattrs hooks on it before the first record is decoded."""
         return self._client.state.codec()
 
     @property
     def version(self) -> str | None:
-        """The API version that calls are made in; None while ``version="auto"`` is undecided."""
+        """The API version of calls; None while ``version="auto"`` is undetermined."""
         pinned = self._client.options.version
         return self._client.state.version.current if pinned == AUTO else pinned
 
     @property
     def stats(self) -> Stats:
-        """What the session and its copies have done so far: requests, retries, seconds waited."""
+        """Counters of the session and its copies: requests, retries, seconds waited."""
         return self._client.stats
 
     @property
     def budget(self) -> tuple[Usage, ...]:
-        """How far each limit of ``budget=`` is used, none without one; for an open session."""
+        """Usage of each limit of ``budget=``; empty without a budget or before `open`."""
         loop, meter = self._client.state.loop, self._client.state.budget_meter
         return () if meter is None or loop is None else meter.usage(loop.time())
 
     @strip_traceback
     async def log_in(self) -> float:
-        """Log in now if there is no token yet; return how many seconds a token lives.
+        """Log in unless there is a token; return the token's lifetime in seconds.
 
-        Calls log in by themselves. This is for finding out at the start whether the key is good:
-        raises `InvalidAPIKeyError` if it is not, and what else a call may raise.
+        Calls log in by themselves. Use this to check the key at startup.
+
+        Raises:
+            InvalidAPIKeyError: The key is not accepted.
+            NexHealthError: The login failed, as any call may.
         """
         return await self._client.log_in()
 
@@ -370,9 +380,17 @@ class NexHealth(AccountScope):
         retry: RetryPolicy | None = None,
         on_ignored: OnIgnored | None = None,
     ) -> Self:
-        """Return a cheap copy that shares connections, token and rates, with other options.
+        """Return a copy with other options that shares connections, token and rate limits.
 
-        What is left out stays as it is. ``timeout=None`` waits for ever.
+        Copies are cheap. Options that are left out stay the same.
+
+        Args:
+            version: The API version.
+            subdomain: Default practice of calls.
+            location_id: Default location of calls.
+            timeout: Time limit of a call in seconds; None for no limit.
+            retry: The retry policy.
+            on_ignored: Reaction to ignored filters.
         """
         chosen: dict[str, object] = {
             name: value
@@ -399,14 +417,19 @@ class NexHealth(AccountScope):
     def _client(self) -> Client:
         return self._session_client
 
-    # Calls beside the resources'
+    # Calls outside of resources
 
     @strip_traceback
     def download(self, url: str | None) -> Download:
-        """Return a file of the API's own host, to be entered with ``async with``.
+        """Return the download of a file on the API's host, for ``async with``.
 
-        ``url`` is what a record names, such as ``"/documents/18/download"``; credentials are sent
-        to no other host. A redirect to where the file is kept is followed without them.
+        A redirect to another host is followed without credentials.
+
+        Args:
+            url: The address in a record, such as ``"/documents/18/download"``.
+
+        Raises:
+            InvalidArgumentError: The address is on another host, or missing.
         """
         return self._client.download(url)
 
@@ -420,32 +443,40 @@ class NexHealth(AccountScope):
         json: JSONValue = None,
         safe: bool | None = None,
     ) -> APIResponse:
-        """Call any path of the API, with everything but the model: login, limits, retries, errors.
+        """Call any path of the API, with login, rate limits, retries and errors, without a model.
 
-        Nothing is added to ``params``: give ``subdomain`` and ``location_id`` where the path takes
-        them. Lists become repeated ``name[]=`` parameters. ``safe=True`` allows repeating a POST or
-        PATCH after a lost response; reads and DELETE are repeated anyway.
+        Args:
+            method: HTTP method.
+            path: Path without query, such as ``"/patients/143776"``.
+            params: Query parameters, ``subdomain`` and ``location_id`` included, which are not
+                added automatically. Lists are sent as repeated ``name[]=`` parameters.
+            json: Body.
+            safe: True to allow repeating a POST, PUT or PATCH after a lost response; GET and DELETE
+                are repeated by default.
+
+        Raises:
+            NexHealthError: The call failed.
         """
         call = raw_call(method, path, params=params or {}, json=json, safe=safe)
-        reading = await self._client.request(call, read_data)
+        parsed = await self._client.request(call, read_data)
         return APIResponse(
-            data=reading.data,
-            count=reading.count,
-            page_info=reading.page_info,
-            warnings=reading.warnings,
+            data=parsed.data,
+            count=parsed.count,
+            page_info=parsed.page_info,
+            warnings=parsed.warnings,
         )
 
     def practices(self) -> AsyncIterator[PracticeLocation]:
-        """List every location of every practice the key can see, inactive ones too, one by one.
+        """Iterate over all locations of all practices that the key can access, inactive ones too.
 
-        Each has what a scope wants: ``nex.practice(it.subdomain).location(it.location_id)``. The
-        session's own practice and location narrow nothing here.
+        For a scope: ``nex.practice(item.subdomain).location(item.location_id)``. The session's
+        default practice and location do not apply.
         """
         return practice_locations(self._unscoped(), locations.LIST)
 
     @property
     def webhooks(self) -> Webhooks:
-        """Where the events of practices are sent: ``await nex.webhooks.ensure(...)``."""
+        """Webhook endpoints and subscriptions: ``await nex.webhooks.ensure(...)``."""
         from nexhealth_async.webhooks import Webhooks
 
         client = self._unscoped()
@@ -457,17 +488,17 @@ class NexHealth(AccountScope):
 
     @property
     def bulk(self) -> Bulk:
-        """Many lists at once, concurrently and resumably, as batches or into a target.
+        """Bulk pulls: many lists concurrently and resumably, as batches or into a target.
 
-        A session bound to a practice or a location reads only that unless told otherwise.
+        With a default practice or location, pulls read only that by default.
         """
         from nexhealth_async.bulk import Bulk
 
         options = self._client.options
         practices: Practices = None
         if options.subdomain is not None:
-            here = options.location_id
-            practices = {options.subdomain: None if here is None else [here]}
+            location_id = options.location_id
+            practices = {options.subdomain: None if location_id is None else [location_id]}
         return Bulk(
             self._unscoped(), practices=practices, rates=self._client.state.rate_limiter.rates
         )
@@ -476,12 +507,12 @@ class NexHealth(AccountScope):
         return self._client.with_options(subdomain=None, location_id=None)
 
     def endpoints(self) -> Sequence[Operation]:
-        """List every operation of every version as data; ``authenticates`` goes by itself."""
+        """Return all operations of all API versions as data, except for the login."""
         return operations()
 
 
 def client_of(session: NexHealth) -> Client:
-    """Return the client behind a session, for the packages that are built upon it."""
+    """Return the client behind a session, for other packages of this library."""
     return session._client  # noqa: SLF001 - the session's own module
 
 
@@ -495,11 +526,10 @@ def _transport(
     trust_env: bool,
     allow_http: bool,
 ) -> Transport:
-    """Make the transport, or refuse arguments that contradict each other."""
+    """Create the transport; raises for arguments that exclude each other."""
     if http is not None and (proxy is not None or ssl is not None or trust_env):
         raise InvalidArgumentError(
-            "http= brings its own proxy and TLS context; set them on the session that you lend, "
-            "or leave out http="
+            "http= has its own proxy and TLS context; set them on that session, or leave out http="
         )
     if proxy is not None:
         check_proxied_scheme(base_url, allow_http=allow_http)

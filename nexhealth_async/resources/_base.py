@@ -1,4 +1,4 @@
-"""The base class of resources: methods that name their filters in ``help()``."""
+"""Base class of resources, which shows filters as parameters in ``help()``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Resource"]
 
 
 class _Omitted:
-    """The default of a filter in ``help()``: left out, it is not sent."""
+    """Default of a filter in ``help()``: it is not sent."""
 
     def __repr__(self) -> str:
         return "..."
@@ -62,101 +62,102 @@ class Resource:
         """Show the class only; the client behind it holds secrets."""
         return f"<{type(self).__name__}>"
 
-    if not TYPE_CHECKING:  # for type checkers there is nothing of these names
+    if not TYPE_CHECKING:  # type checkers must report unknown attributes
 
         def __getattr__(self, name: str) -> NoReturn:
-            """Name the right call where a method is looked for that other libraries have."""
+            """Raise AttributeError; suggest a call for method names of other libraries."""
             call = next((call for call, names in _NAMES_IN_OTHER_APIS if name in names), "")
             method = call.partition("(")[0]
             use = f"; use {call}" if method and hasattr(type(self), method) else ""
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{use}")
 
     def __init_subclass__(cls) -> None:
-        """Have each method spell out its filters, take no others, and raise errors without them."""
+        """Wrap the public methods: show filters in signatures, check keywords, strip tracebacks."""
         for name, member in list(vars(cls).items()):
             if isinstance(member, FunctionType) and not name.startswith("_"):
-                setattr(cls, name, _strip_method(member))
+                setattr(cls, name, _wrap_method(member))
 
 
-def _strip_method(method: FunctionType) -> Callable[..., object]:
+def _wrap_method(method: FunctionType) -> Callable[..., object]:
     """Replace ``**filters: Unpack[PatientFilters]`` by the filters, required ones first."""
-    shape = signature(method)
-    *plain, last = shape.parameters.values() or (None,)
+    method_signature = signature(method)
+    *plain, last = method_signature.parameters.values() or (None,)
     if last is None or last.kind is not Parameter.VAR_KEYWORD:
         return strip_traceback(method)
     (unpacked,) = get_args(last.annotation)
-    spelled: list[Parameter] = []
-    kinds: Mapping[str, object] = unpacked.__annotations__
-    for key, kind in kinds.items():
-        required = get_origin(kind) is Required
-        spelled.append(
+    filters: list[Parameter] = []
+    annotations: Mapping[str, object] = unpacked.__annotations__
+    for name, annotation in annotations.items():
+        required = get_origin(annotation) is Required
+        filters.append(
             Parameter(
-                key,
+                name,
                 Parameter.KEYWORD_ONLY,
                 default=Parameter.empty if required else _OMITTED,
-                annotation=get_args(kind)[0] if required else kind,
+                annotation=get_args(annotation)[0] if required else annotation,
             )
         )
-    spelled.sort(key=lambda one: one.default is _OMITTED)
-    known = frozenset(one.name for one in (*plain, *spelled))
-    shown = strip_traceback(_check_names(method, known, _required_of(kinds)))
-    shown.__dict__["__signature__"] = shape.replace(parameters=[*plain, *spelled])
-    return shown
+    filters.sort(key=lambda parameter: parameter.default is _OMITTED)
+    known = frozenset(parameter.name for parameter in (*plain, *filters))
+    wrapped = strip_traceback(_check_names(method, known, _required_fields(annotations)))
+    wrapped.__dict__["__signature__"] = method_signature.replace(parameters=[*plain, *filters])
+    return wrapped
 
 
 @frozen
 class _RequiredField:
-    """A field that the API does not do without."""
+    """A required argument or field of a body."""
 
     name: str
     may_be_none: bool
-    inside: tuple[_RequiredField, ...]
+    inner: tuple[_RequiredField, ...]
 
 
-def _required_of(kinds: Mapping[str, object]) -> tuple[_RequiredField, ...]:
-    """Return the required keys of a `TypedDict`, with those of the ones inside it."""
-    found: list[_RequiredField] = []
-    for name, kind in kinds.items():
-        if get_origin(kind) is Required:
-            (inner,) = get_args(kind)
-            inside: Mapping[str, object] = inner.__annotations__ if is_typeddict(inner) else {}
-            found.append(_RequiredField(name, type(None) in get_args(inner), _required_of(inside)))
-    return tuple(found)
+def _required_fields(annotations: Mapping[str, object]) -> tuple[_RequiredField, ...]:
+    """Return the required keys of a `TypedDict` and of those inside it."""
+    required: list[_RequiredField] = []
+    for name, annotation in annotations.items():
+        if get_origin(annotation) is Required:
+            (kind,) = get_args(annotation)
+            inner: Mapping[str, object] = kind.__annotations__ if is_typeddict(kind) else {}
+            may_be_none = type(None) in get_args(kind)
+            required.append(_RequiredField(name, may_be_none, _required_fields(inner)))
+    return tuple(required)
 
 
 def _missing_fields(
     required: Iterable[_RequiredField], arguments: Mapping[str, object], prefix: str = ""
 ) -> Iterator[str]:
-    """Yield the required fields that are not given, those inside others with a dotted name."""
-    for one in required:
-        value = arguments.get(one.name)
-        if one.name not in arguments or (value is None and not one.may_be_none):
-            yield prefix + one.name
+    """Yield the names of missing required fields, those of inner mappings with dots."""
+    for field in required:
+        value = arguments.get(field.name)
+        if field.name not in arguments or (value is None and not field.may_be_none):
+            yield prefix + field.name
         elif isinstance(value, Mapping):
-            inside = cast("Mapping[str, object]", value)
-            yield from _missing_fields(one.inside, inside, f"{prefix}{one.name}.")
+            inner = cast("Mapping[str, object]", value)
+            yield from _missing_fields(field.inner, inner, f"{prefix}{field.name}.")
 
 
 def _check_names(
     method: Callable[..., object], known: frozenset[str], required: tuple[_RequiredField, ...]
 ) -> Callable[..., object]:
-    """Refuse keywords that are not known, and calls without what the API does not do without.
+    """Wrap a method: raise for unknown keywords and for missing required fields.
 
-    In a body, the API would ignore the former; of the latter it would name one after the other.
+    The API would ignore unknown fields of a body, and report missing ones one at a time.
     """
 
     @wraps(method)
-    def checked(*args: object, **given: object) -> object:
-        if unknown := given.keys() - known:
-            del args, given
+    def checked(*args: object, **kwargs: object) -> object:
+        if unknown := kwargs.keys() - known:
+            del args, kwargs
             raise _unknown_names_error(method, unknown, known)
-        if missing := [*_missing_fields(required, given)]:
-            del args, given
+        if missing := [*_missing_fields(required, kwargs)]:
+            del args, kwargs
             raise InvalidArgumentError(
-                f"{method.__qualname__}() needs {', '.join(missing)}: the API refuses the call "
-                "without"
+                f"{method.__qualname__}() needs {', '.join(missing)}: the API rejects the call "
+                "without it"
             )
-        return method(*args, **given)
+        return method(*args, **kwargs)
 
     return checked
 
@@ -166,12 +167,12 @@ def _unknown_names_error(
 ) -> TypeError:
     from difflib import get_close_matches
 
-    taken = sorted(known - {"self"})
-    said: list[str] = []
+    parameters = sorted(known - {"self"})
+    unknown: list[str] = []
     for name in sorted(names):
-        near = get_close_matches(name, taken, 1, 0.6)
-        said.append(f"{name} (did you mean {near[0]}?)" if near else name)
+        matches = get_close_matches(name, parameters, 1, 0.6)
+        unknown.append(f"{name} (did you mean {matches[0]}?)" if matches else name)
     return TypeError(
-        f"{method.__qualname__}() got unexpected arguments: {', '.join(said)}; "
-        f"it takes {', '.join(taken)}"
+        f"{method.__qualname__}() got unexpected arguments: {', '.join(unknown)}; "
+        f"it takes {', '.join(parameters)}"
     )

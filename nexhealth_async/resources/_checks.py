@@ -1,4 +1,4 @@
-"""Rules that the API answers with a misleading refusal, or not at all; checked before sending."""
+"""Checks before sending, for mistakes that the API answers with a misleading error or accepts."""
 
 from __future__ import annotations
 
@@ -19,61 +19,62 @@ _DAY_LENGTH = len("2026-06-01")
 
 
 def check_note(note: str | None) -> None:
-    """Refuse a note that the practice's system would not take."""
+    """Raise for a note that is too long for the practice's system."""
     if note is not None and len(note) > _NOTE_LENGTH:
         raise InvalidArgumentError(
-            f"note has {len(note)} characters; the API takes {_NOTE_LENGTH} at most"
+            f"note has {len(note)} characters; the API accepts at most {_NOTE_LENGTH}"
         )
 
 
 def check_positive(name: str, value: int | None) -> None:
-    """Refuse a count below 1, and what is none."""
-    given = cast("object", value)
-    if given is None:
+    """Raise unless the value is a positive whole number or None."""
+    number = cast("object", value)
+    if number is None:
         return
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise InvalidArgumentError(f"{name} must be a whole number of at least 1")
 
 
 def check_one_of(
     arguments: Mapping[str, object], names: Collection[str], *, min_count: int = 1
 ) -> None:
-    """Refuse more than one of the names, or fewer than ``min_count``; None counts as not given."""
-    found = sum(arguments.get(name) is not None for name in names)
-    if not min_count <= found <= 1:
+    """Raise for more than one of the arguments, or fewer than ``min_count``; None is missing."""
+    count = sum(arguments.get(name) is not None for name in names)
+    if not min_count <= count <= 1:
         exactly = "exactly" if min_count else "at most"
-        raise InvalidArgumentError(f"give {exactly} one of {', '.join(names)}")
+        raise InvalidArgumentError(f"pass {exactly} one of {', '.join(names)}")
 
 
 def check_any_of(arguments: Mapping[str, object], names: Collection[str]) -> None:
-    """Refuse a call that has none of the names."""
+    """Raise if all of the arguments are missing."""
     if all(arguments.get(name) is None for name in names):
-        raise InvalidArgumentError(f"give at least one of {', '.join(names)}")
+        raise InvalidArgumentError(f"pass at least one of {', '.join(names)}")
 
 
 def check_order(
     names: tuple[str, str], start: datetime | str | None, end: datetime | str | None
 ) -> None:
-    """Refuse times without a zone, and an end before its start."""
-    moments = [
+    """Raise for timestamps without a time zone, and for an end before its start."""
+    timestamps = [
         _check_aware(name, value)
         for name, value in zip(names, (start, end), strict=True)
         if value is not None
     ]
-    if len(moments) > 1 and moments[1] < moments[0]:
+    if len(timestamps) > 1 and timestamps[1] < timestamps[0]:
         raise InvalidArgumentError(f"{names[1]} must not be before {names[0]}")
 
 
 def _check_aware(name: str, value: datetime | str) -> datetime:
-    """Read a time only to check it; text is sent as it was given."""
+    """Return the timestamp for checks; text is sent unchanged."""
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        timestamp = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        moment = None
-    if not isinstance(moment, datetime) or (isinstance(value, str) and len(value) <= _DAY_LENGTH):
+        timestamp = None
+    is_date = isinstance(value, str) and len(value) <= _DAY_LENGTH
+    if not isinstance(timestamp, datetime) or is_date:
         kind = "this text" if isinstance(value, str) else type(value).__name__
         raise InvalidArgumentError(
             f"{name} must be an aware datetime or an ISO 8601 date-time with a zone, such as "
             f"2026-06-01T08:00:00Z, not {kind}"
         )
-    return check_aware(name, moment)
+    return check_aware(name, timestamp)

@@ -14,7 +14,6 @@ from pydoc import render_doc
 
 import pytest
 
-import nexhealth_async
 from nexhealth_async import NexHealth, Walk
 from nexhealth_async import resources as resources  # noqa: PLC0414 - loads every noun
 from nexhealth_async.resources._base import Resource
@@ -80,10 +79,3 @@ def test_an_optional_filter_is_shown_with_three_dots() -> None:
     assert "inactive: bool | None = ..." in shown
     assert "Ellipsis" not in shown
     assert "patient_id: int, " in render_doc(location.appointments.book).replace("\n    ", " ")
-
-
-def test_a_renamed_name_works_and_warns_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(nexhealth_async._RENAMED, "Session", "NexHealth")
-    with pytest.warns(DeprecationWarning, match=r"async\.Session is now called NexHealth") as told:
-        assert nexhealth_async.__getattr__("Session") is NexHealth
-    assert told[0].filename == __file__
