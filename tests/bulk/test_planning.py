@@ -362,8 +362,8 @@ def test_a_duplicate_resource_is_read_once() -> None:
 @pytest.mark.parametrize(
     ("changed", "error"),
     [
-        ({"now": NOW.replace(tzinfo=None)}, "now is a date-time without a zone"),
-        ({"since": NOW.replace(tzinfo=None)}, "since is a date-time without a zone"),
+        ({"now": NOW.replace(tzinfo=None)}, "now has no time zone"),
+        ({"since": NOW.replace(tzinfo=None)}, "since has no time zone"),
         ({"appointments_from": NOW.replace(tzinfo=None)}, "without a zone"),
         ({"appointments_from": NOW, "appointments_until": NOW}, "must be later"),
         ({"practices": [DEMO, ONE_LOCATION]}, "named twice"),

@@ -285,7 +285,7 @@ async def test_bookings_end_as_the_practices_system_decides(
                 await asyncio.sleep(0.01)
             sandbox.sync(fail=made if refused else ())
             said.append(await waiting)
-    assert said == ["booked", "not booked: failed, a webhook said so; the API tells no reason"]
+    assert said == ["booked", "not booked: failed, reported by a webhook; the API gives no reason"]
 
 
 async def test_a_payment_is_followed_into_the_ledger(

@@ -88,7 +88,7 @@ def test_completion_offers_only_public_names(editor: Editor) -> None:
         ("location.appointments.bo|ok", "Book a slot that `AvailableSlots.flat` found, once."),
         ("location.pat|ients", "The patients."),
         ("patient.gua|rantor_id", "Who pays."),
-        ("errors.SlotT|aken", "The time asked for is no longer free."),
+        ("errors.SlotT|aken", "The slot is no longer available."),
         ("Nex|Health", "A session with the NexHealth API"),
     ],
 )

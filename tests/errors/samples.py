@@ -130,7 +130,7 @@ def _others() -> Iterator[NexHealthError]:
         attempts=1,
     )
     yield e.DoubleBookedError(
-        "appointment 8 was booked, but appointment 7, which it was to replace, could not be "
+        "appointment 8 was booked, but appointment 7, which it replaces, could not be "
         "cancelled: the API failed (503)",
         new_id=8,
         old_id=7,
@@ -144,7 +144,7 @@ def _others() -> Iterator[NexHealthError]:
         operation="GET /patients",
     )
     yield e.StalledCursorError(
-        "the server says that another page follows but names no new cursor for it",
+        "the server reports another page but sent no new cursor for it",
         operation="GET /patients",
     )
     yield e.PartialPullError(["patients/demo-practice/7", "providers/demo-practice"])

@@ -292,7 +292,7 @@ async def test_views_require_an_unstarted_walk() -> None:
     walk = ListSource(3).walk()
     await anext(walk)
     for view in (walk.pages, walk.raw, walk.raw_json):
-        with pytest.raises(WalkClosedError, match="is under way"):
+        with pytest.raises(WalkClosedError, match="is running"):
             view()
     await walk.aclose()
 
@@ -376,4 +376,4 @@ async def test_rejected_records_do_not_count_for_the_limit(prefetch: int) -> Non
 
 
 def test_the_repr_shows_operation_and_state_only() -> None:
-    assert repr(ListSource().walk()) == "<Walk GET /patients: has not begun>"
+    assert repr(ListSource().walk()) == "<Walk GET /patients: has not started>"

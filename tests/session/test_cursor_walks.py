@@ -334,7 +334,7 @@ async def test_drift_options_have_no_effect(drift: str) -> None:
 
 
 def test_verifying_is_refused_with_the_reason() -> None:
-    with pytest.raises(InvalidArgumentError, match="no count to verify it by"):
+    with pytest.raises(InvalidArgumentError, match="no count to verify"):
         CursorSource(3).walk(drift="verify")
 
 

@@ -213,7 +213,7 @@ async def test_key_and_address_come_from_the_environment(
         (lambda: NexHealth("k", location_id="331107"), r"not str; int\(...\)"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", version=3), "version must be"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", timeout="5"), "number of seconds"),  # type: ignore[arg-type]
-        (lambda: NexHealth("k").practice(None), "is the variable set"),  # type: ignore[arg-type]
+        (lambda: NexHealth("k").practice(None), "check the variable"),  # type: ignore[arg-type]
         (lambda: NexHealth("k").practice("demo").location("331107"), "not text"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", preload=["patience"]), "patience"),
     ],
