@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-__all__ = ["end_tasks", "logins_ended", "passes_by_itself"]
+__all__ = ["end_tasks", "ends_without_help", "logins_ended"]
 
 
 async def end_tasks() -> None:
@@ -21,11 +21,11 @@ async def end_tasks() -> None:
 async def logins_ended() -> None:
     """Wait briefly until no session logs in and no server accepts a connection."""
     async with asyncio.timeout(5):
-        while passing := [task for task in asyncio.all_tasks() if passes_by_itself(task)]:
+        while passing := [task for task in asyncio.all_tasks() if ends_without_help(task)]:
             await asyncio.wait(passing)
 
 
-def passes_by_itself(task: asyncio.Task[object]) -> bool:
+def ends_without_help(task: asyncio.Task[object]) -> bool:
     """Tell whether this task is left running on purpose, and ends soon.
 
     A login belongs to the session: it continues for others when its waiters are cancelled. A server

@@ -35,7 +35,7 @@ from nexhealth_async.models import Appointment, Patient
 from nexhealth_async.sandbox.json_format import format_timestamp
 from tests.bulk.helpers import TABLES, VERSIONS, by_group, scene, truth
 from tests.bulk.memory_target import id_of
-from tests.event_loops import logins_ended, passes_by_itself
+from tests.event_loops import ends_without_help, logins_ended
 
 if TYPE_CHECKING:
     from nexhealth_async.bulk import Pull
@@ -51,7 +51,7 @@ def tasks() -> set[asyncio.Task[object]]:
 
 async def check_tasks(before: set[asyncio.Task[object]]) -> None:
     """Check that no task of a pull is left, and that the session's login ends."""
-    assert {task for task in tasks() if not passes_by_itself(task)} == before
+    assert {task for task in tasks() if not ends_without_help(task)} == before
     await logins_ended()
     assert tasks() == before
 

@@ -40,7 +40,7 @@ async def all_of(walk: AsyncGenerator[Any, None], rows: int = PATIENTS) -> None:
     assert len(set(ids)) == len(ids) == rows
 
 
-async def whatever_comes(walk: AsyncGenerator[Any, None]) -> list[Any]:
+async def collect_until_end(walk: AsyncGenerator[Any, None]) -> list[Any]:
     """Walk to the end, however often ``anext`` is cancelled."""
     got: list[Any] = []
     task = asyncio.current_task()
@@ -65,7 +65,7 @@ async def test_a_walk_continues_after_a_cancelled_anext_without_loss(
     prefetch: int,
 ) -> None:
     async def go_on(at: CancelScene) -> None:
-        ids = [record.id for record in await whatever_comes(patients(at, prefetch))]
+        ids = [record.id for record in await collect_until_end(patients(at, prefetch))]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene() as at:
@@ -74,7 +74,7 @@ async def test_a_walk_continues_after_a_cancelled_anext_without_loss(
 
 async def test_pages_continue_after_a_cancelled_anext_without_loss() -> None:
     async def go_on(at: CancelScene) -> None:
-        pages = await whatever_comes(patients(at, 2).pages())
+        pages = await collect_until_end(patients(at, 2).pages())
         assert [page.number for page in pages] == [1, 2, 3]
         ids = [item.id for page in pages for item in page.items]
         assert ids == sorted(at.sandbox.patients.ids)
@@ -85,7 +85,7 @@ async def test_pages_continue_after_a_cancelled_anext_without_loss() -> None:
 
 async def test_a_verified_walk_continues_too() -> None:
     async def go_on(at: CancelScene) -> None:
-        ids = [record.id for record in await whatever_comes(patients(at, 1, drift="verify"))]
+        ids = [record.id for record in await collect_until_end(patients(at, 1, drift="verify"))]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene(patients=5) as at:
@@ -110,14 +110,14 @@ async def test_a_cursor_walk_continues_after_a_cancelled_anext(prefetch: int) ->
         whole = [recall.id async for recall in recalls(at, prefetch)]
 
         async def go_on(at: CancelScene) -> None:
-            assert [record.id for record in await whatever_comes(recalls(at, prefetch))] == whole
+            assert [record.id for record in await collect_until_end(recalls(at, prefetch))] == whole
 
         await everywhere(at, go_on, through=NUMBERED, judge=ends_well)
 
 
 async def test_cancelling_between_batches_of_a_page_loses_no_record() -> None:
     async def go_on(at: CancelScene) -> None:
-        ids = [record.id for record in await whatever_comes(patients(at, 1))]
+        ids = [record.id for record in await collect_until_end(patients(at, 1))]
         assert ids == sorted(at.sandbox.patients.ids)
 
     async with scene(patients=200, page=150) as at:
@@ -173,8 +173,8 @@ async def test_two_walks_of_one_task_are_independent() -> None:
     async def both(at: CancelScene) -> None:
         first, second = patients(at, 2), patients(at, 1)
         ids = [(await anext(first)).id]
-        second_ids = [record.id for record in await whatever_comes(second)]
-        ids += [record.id for record in await whatever_comes(first)]
+        second_ids = [record.id for record in await collect_until_end(second)]
+        ids += [record.id for record in await collect_until_end(first)]
         assert ids == second_ids == sorted(at.sandbox.patients.ids)
 
     async def guarded(at: CancelScene) -> None:

@@ -135,7 +135,7 @@ def bash_script() -> str:
     return script(build_app(), "bash")
 
 
-def asked_of_bash(line: str) -> set[str]:
+def completions_of_bash(line: str) -> set[str]:
     """Return the completions that bash offers at the end of this line."""
     assert BASH
     words = " ".join(f"'{word}'" for word in line.split(" "))
@@ -170,7 +170,7 @@ def asked_of_bash(line: str) -> set[str]:
     ],
 )
 def test_bash_completes_commands_options_and_choices(line: str, offered: set[str]) -> None:
-    assert asked_of_bash(line) == offered
+    assert completions_of_bash(line) == offered
 
 
 async def test_completion_is_printed_for_each_shell_and_changes_no_file() -> None:

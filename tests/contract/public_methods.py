@@ -34,8 +34,8 @@ __all__ = [
     "method_of",
     "modules_of_resources",
     "nested_in",
-    "nouns_of",
     "required_keywords",
+    "resources_of",
     "rows_of",
     "scope_keys",
     "unpacked_by",
@@ -112,11 +112,11 @@ def public(kind: type) -> list[str]:
     return [name for name in dir(kind) if not name.startswith("_")]
 
 
-def methods_of(noun: Resource, name: str) -> dict[str, MethodType]:
+def methods_of(resource: Resource, name: str) -> dict[str, MethodType]:
     """The methods of a resource, and of the resources nested in it, by dotted name."""
     found: dict[str, MethodType] = {}
-    for member in public(type(noun)):
-        value = getattr(noun, member)
+    for member in public(type(resource)):
+        value = getattr(resource, member)
         if isinstance(value, Resource):
             found |= methods_of(value, f"{name}.{member}")
         else:
@@ -124,7 +124,7 @@ def methods_of(noun: Resource, name: str) -> dict[str, MethodType]:
     return found
 
 
-def nouns_of(kind: type) -> set[str]:
+def resources_of(kind: type) -> set[str]:
     return {name for name in public(kind) if isinstance(getattr(kind, name), property)}
 
 
@@ -132,7 +132,7 @@ RECORDER = EndpointRecorder()
 SESSION = AllResources(RECORDER)
 METHODS = {
     dotted: method
-    for name in nouns_of(scopes.AccountScope)
+    for name in resources_of(scopes.AccountScope)
     for dotted, method in methods_of(getattr(SESSION, name), name).items()
 }
 ROWS = [

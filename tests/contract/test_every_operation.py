@@ -46,7 +46,7 @@ class ContractStage:
     def soon(self) -> datetime:
         return self.sandbox.clock.today().replace(microsecond=0) + timedelta(days=30)
 
-    def noun(self, resource: str) -> Any:
+    def resource_of(self, resource: str) -> Any:
         found = self.nex
         for name in resource.split("."):
             found = getattr(found, name)
@@ -55,7 +55,7 @@ class ContractStage:
     async def first(self, resource: str) -> Any:
         """Return the id of a resource's first record."""
         _, arguments = FILTERS.get(resource, _no_filters)(self)
-        async for record in self.noun(resource).walk(**arguments):
+        async for record in self.resource_of(resource).walk(**arguments):
             return record.id
         raise LookupError(resource)
 
@@ -132,11 +132,11 @@ FILTERS: dict[str, Callable[[ContractStage], tuple[tuple[Any, ...], dict[str, An
 
 async def _walk(at: ContractStage, resource: str) -> object:
     ids, arguments = FILTERS.get(resource, _no_filters)(at)
-    return [record async for record in at.noun(resource).walk(*ids, **arguments)]
+    return [record async for record in at.resource_of(resource).walk(*ids, **arguments)]
 
 
 async def _get(at: ContractStage, resource: str) -> object:
-    return await at.noun(resource).get(await at.first(resource))
+    return await at.resource_of(resource).get(await at.first(resource))
 
 
 async def _create_patient(at: ContractStage) -> object:
@@ -150,7 +150,7 @@ async def _create_patient(at: ContractStage) -> object:
 
 
 async def _create_entry(at: ContractStage, resource: str) -> object:
-    return await at.noun(resource).create(
+    return await at.resource_of(resource).create(
         patient_id=at.patient, amount=Decimal("-12.50"), transaction_id="invented-1"
     )
 
@@ -269,12 +269,12 @@ async def _after(
     at: ContractStage, making: Awaitable[Any], resource: str, **changes: Any
 ) -> object:
     made = await making
-    return await at.noun(resource).update(made.id, **changes)
+    return await at.resource_of(resource).update(made.id, **changes)
 
 
 async def _delete(at: ContractStage, making: Awaitable[Any], resource: str) -> object:
     made = await making
-    return await at.noun(resource).delete(made.id)
+    return await at.resource_of(resource).delete(made.id)
 
 
 @pytest.mark.parametrize(("endpoint", "version"), CASES)

@@ -50,8 +50,8 @@ from tests.contract.public_methods import (
     function_of,
     keywords,
     modules_of_resources,
-    nouns_of,
     required_keywords,
+    resources_of,
     rows_of,
     scope_keys,
     unpacked_by,
@@ -379,13 +379,13 @@ def test_a_scope_offers_exactly_its_resources(kind: type, part: str) -> None:
         for _, endpoint, row in ROWS
         if getattr(row, part) is not ScopeNeed.NONE
     }
-    missing, more = sorted(takes - nouns_of(kind)), sorted(nouns_of(kind) - takes)
+    missing, more = sorted(takes - resources_of(kind)), sorted(resources_of(kind) - takes)
     assert not missing, f"scopes.py: {kind.__name__} should offer {missing}, whose rows take it"
     assert not more, f"scopes.py: {kind.__name__} offers {more}, and no row of theirs takes it"
 
 
 def test_an_account_offers_all_resources() -> None:
-    assert nouns_of(scopes.AccountScope) == {name.split(".")[0] for name in METHODS}
+    assert resources_of(scopes.AccountScope) == {name.split(".")[0] for name in METHODS}
 
 
 def test_a_scope_binds_its_practice_and_location() -> None:

@@ -16,12 +16,12 @@ TEXT = with_tables((DOCS / "operations.md").read_text(encoding="utf-8"))
 
 def lines() -> Iterator[tuple[str, list[str]]]:
     """Yield each line of the tables, with the resource it belongs to."""
-    noun = ""
+    resource = ""
     for line in TEXT.splitlines():
         if line.startswith("### "):
-            noun = line.removeprefix("### ")
+            resource = line.removeprefix("### ")
         elif line.startswith("| `"):
-            yield noun, [cell.strip() for cell in line.strip("|").split("|")]
+            yield resource, [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_every_table_occurs_on_one_page() -> None:
@@ -37,12 +37,12 @@ def test_every_operation_is_on_the_page_once_with_all_its_facts() -> None:
         "cursors": "cursor",
     }
     shown: list[tuple[str, ...]] = []
-    for noun, (method, request, reply, again) in lines():
+    for resource, (method, request, reply, again) in lines():
         found = re.fullmatch(r"`([\w.]+)`(?: (v[23]))?", method)
         assert found
         safe = str(again == "yes")
         for version in [found[2]] if found[2] else ["v2", "v3"]:
-            full = f"{noun}.{found[1]}"
+            full = f"{resource}.{found[1]}"
             shown.append((version, full, request.strip("`"), replies[reply], safe))
     expected = [
         (
@@ -79,12 +79,12 @@ def test_the_documented_limits_match_the_code() -> None:
 
 def test_the_page_names_the_lists_that_the_api_filters_by_default() -> None:
     shortened = set[str]()
-    noun = ""
+    resource = ""
     for line in TEXT.splitlines():
         if line.startswith("### "):
-            noun = line.removeprefix("### ")
+            resource = line.removeprefix("### ")
         elif "may leave out records by itself" in line:
-            shortened.add(noun)
+            shortened.add(resource)
     limits = {
         name
         for version in ("v2", "v3")

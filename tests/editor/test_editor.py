@@ -34,7 +34,7 @@ def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
         yield started
 
 
-def nouns(scope: type[object]) -> set[str]:
+def resource_names(scope: type[object]) -> set[str]:
     found = (
         name
         for kind in scope.__mro__
@@ -67,8 +67,8 @@ def test_completion_offers_only_the_resources_of_a_scope(
     editor: Editor, expression: str, scope: type[object]
 ) -> None:
     offered = editor.offers(f"{HEAD}{expression}.{CARET}\n")
-    every = nouns(scopes.AccountScope)
-    assert offered & every == nouns(scope)
+    every = resource_names(scopes.AccountScope)
+    assert offered & every == resource_names(scope)
     assert "patients" in offered
 
 

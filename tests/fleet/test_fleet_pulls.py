@@ -34,7 +34,7 @@ RECORDS = int(os.environ.get("NEXHEALTH_FLEET_RECORDS", "3000"))
 KILL_EVERY = float(os.environ.get("NEXHEALTH_FLEET_KILL_EVERY", "1"))
 
 
-async def _kill_now_and_then(fleet: WorkerGroup, *, most: int) -> int:
+async def _kill_workers_at_intervals(fleet: WorkerGroup, *, most: int) -> int:
     """Kill busy workers at intervals and start others; return the number of kills."""
     killed = 0
     while not (status := await asyncio.to_thread(_asked_elsewhere, fleet)).finished:
@@ -76,7 +76,7 @@ async def test_a_pull_with_killed_workers_is_complete_and_repeating_it_changes_n
         await fleet.begin(per_page=200 if big else 30)
         for _ in range(4):
             await fleet.start_workers()
-        killed = await _kill_now_and_then(fleet, most=1000 if big else 4)
+        killed = await _kill_workers_at_intervals(fleet, most=1000 if big else 4)
         status = await fleet.status()
         assert status.is_over
         assert len(status.of("done")) == len(status.shards)

@@ -101,8 +101,8 @@ async def test_no_error_text_of_the_server_reaches_the_terminal(
         "operatories": "data an object",
         "procedures": "307",
     }
-    for noun, error_case in errors_by_resource.items():
-        act = PrivacyAct(ACTS["list"].does, "GET", f"/{noun}")
+    for resource, error_case in errors_by_resource.items():
+        act = PrivacyAct(ACTS["list"].does, "GET", f"/{resource}")
         TRANSPORT_ERRORS[error_case](privacy_server, act)
     where = [
         "--subdomain",
@@ -115,11 +115,11 @@ async def test_no_error_text_of_the_server_reaches_the_terminal(
         {"arguments": ["pull", one, *target]} for one in errors_by_resource
     ]
     done = await _run(privacy_server, folder, *commands)
-    for noun, ran in zip(errors_by_resource, done, strict=True):
-        watch.doing = noun
+    for resource, ran in zip(errors_by_resource, done, strict=True):
+        watch.doing = resource
         watch.text("stderr", ran.err)
         watch.text("stdout", ran.out)
         watch.text("log", ran.log)
-        assert ran.err.startswith(f"error: GET /{noun}: "), ran.err
+        assert ran.err.startswith(f"error: GET /{resource}: "), ran.err
         assert (ran.status, ran.after) == (1, {})
     watch.clean()

@@ -93,7 +93,7 @@ def envelope(data: object = None, **more: object) -> dict[str, object]:
     ],
     ids=[
         *("nested", "plain", "nested in a list", "nested in several"),
-        *("plain too", "under its noun", "under its path", "in groups"),
+        *("plain too", "under its resource", "under its path", "in groups"),
     ],
 )
 def test_a_list_is_found_in_every_known_position(row: OperationSpec, data: object) -> None:

@@ -329,7 +329,7 @@ def test_an_unknown_argument_is_a_type_error_without_the_value() -> None:
 # Versions
 
 BOTH: Endpoint[object] = Endpoint(
-    resource="nouns",
+    resource="things",
     verb="walk",
     model=None,
     v2=OperationSpec(method="GET", path="/old", filters=("common", "old_only")),
@@ -488,8 +488,8 @@ def test_any_identifier_stays_one_path_segment(text: str) -> None:
     except UnicodeEncodeError:
         return
     path = call(patients.GET, text).path
-    _, noun, part = path.split("/")
-    assert noun == "patients"
+    _, resource, part = path.split("/")
+    assert resource == "patients"
     assert unquote(part) == text
 
 

@@ -80,7 +80,7 @@ async def test_deletions_and_insertions_neither_repeat_nor_hide(
     before = list(v3.sandbox.patients.ids)
     dropped: list[int] = []
 
-    def meddle(page: RecordedPage) -> None:
+    def change_list(page: RecordedPage) -> None:
         if page.page == 1:
             rows = sorted(v3.sandbox.patients, key=lambda row: str(row["updated_at"]))
             ids = [int(str(row["id"])) for row in (rows if sort != "-updated_at" else rows[::-1])]
@@ -89,7 +89,7 @@ async def test_deletions_and_insertions_neither_repeat_nor_hide(
                 v3.sandbox.patients.delete(id)
                 dropped.append(id)
 
-    v3.sandbox.between_pages(meddle)
+    v3.sandbox.between_pages(change_list)
     pages = await v3.pages("/patients", {"sort": sort} if sort else None, per_page=10)
     ids = [id for page in pages for id in page.ids]
     assert sorted(ids) == before

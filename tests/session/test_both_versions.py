@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def crowd() -> AsyncIterator[Sandbox]:
+async def many_patients() -> AsyncIterator[Sandbox]:
     async with Sandbox(patients=230, seed=3, appointments=120) as sandbox:
         yield sandbox
 
@@ -44,22 +44,24 @@ WALKS: dict[str, Callable[[LocationScope, int], AnyWalk]] = {
 }
 
 
-def session(crowd: Sandbox, version: str) -> NexHealth:
+def session(many_patients: Sandbox, version: str) -> NexHealth:
     """Without rate limits: pages of one record would be waited for in real time."""
     rates = Rates.unlimited()
-    return NexHealth(crowd.api_key, base_url=crowd.url, version=version, rates=rates)
+    return NexHealth(
+        many_patients.api_key, base_url=many_patients.url, version=version, rates=rates
+    )
 
 
 @pytest.mark.parametrize("per_page", [1, 7, 300])
 @pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
 async def test_the_same_program_gives_the_same_records_in_both_versions(
-    walk: Callable[[LocationScope, int], AnyWalk], per_page: int, crowd: Sandbox
+    walk: Callable[[LocationScope, int], AnyWalk], per_page: int, many_patients: Sandbox
 ) -> None:
     found: dict[str, list[int]] = {}
     paged: dict[str, list[int]] = {}
     for version in ("v2", "v3"):
-        async with session(crowd, version) as nex:
-            location = nex.practice(crowd.subdomain).location(crowd.location_id)
+        async with session(many_patients, version) as nex:
+            location = nex.practice(many_patients.subdomain).location(many_patients.location_id)
             found[version] = [one.id async for one in walk(location, per_page)]
             pages = walk(location, per_page).pages()
             paged[version] = [item.id async for page in pages for item in page.items]
@@ -68,10 +70,10 @@ async def test_the_same_program_gives_the_same_records_in_both_versions(
     assert found == paged
 
 
-async def test_a_walk_is_resumed_in_both_versions(crowd: Sandbox) -> None:
+async def test_a_walk_is_resumed_in_both_versions(many_patients: Sandbox) -> None:
     for version in ("v2", "v3"):
-        async with session(crowd, version) as nex:
-            location = nex.practice(crowd.subdomain).location(crowd.location_id)
+        async with session(many_patients, version) as nex:
+            location = nex.practice(many_patients.subdomain).location(many_patients.location_id)
             whole = [patient.id async for patient in location.patients.walk(per_page=50)]
             async for page in location.patients.walk(per_page=50).pages():
                 got = [item.id for item in page.items]

@@ -458,15 +458,15 @@ async def test_a_change_is_repeated(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("when", ["after", "mid_body"])
-@pytest.mark.parametrize("hatch", [False, True], ids=["noun", "escape hatch"])
+@pytest.mark.parametrize("by_request", [False, True], ids=["method", "nex.request"])
 async def test_a_deletion_with_a_lost_response_succeeds(
     when: Literal["after", "mid_body"],
-    hatch: bool,  # noqa: FBT001 - a column of the table
+    by_request: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     async with scene() as at:
         id = at.sandbox.appointment_types.ids[0]
         at.sandbox.drop_next(when=when)
-        if hatch:
+        if by_request:
             params = {"subdomain": at.sandbox.subdomain}
             answer = await at.nex.request("DELETE", f"/appointment_types/{id}", params=params)
             assert answer.data is None

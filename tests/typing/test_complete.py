@@ -15,7 +15,7 @@ from pydoc import render_doc
 import pytest
 
 from nexhealth_async import NexHealth, Walk
-from nexhealth_async import resources as resources  # noqa: PLC0414 - loads every noun
+from nexhealth_async import resources as resources  # noqa: PLC0414 - loads every resource
 from nexhealth_async.resources._base import Resource
 
 SCRIPTS = sysconfig.get_path("scripts")

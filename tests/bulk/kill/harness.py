@@ -159,11 +159,11 @@ def _unreadable(sandbox: Sandbox) -> set[tuple[str, str, int]]:
         for practice in sandbox.practices
         for resource in ("patients", "appointments")
         for id in getattr(practice, resource).ids
-        if _is_odd(getattr(practice, resource).row(id))
+        if _is_malformed(getattr(practice, resource).row(id))
     }
 
 
-def _is_odd(row: dict[str, object]) -> bool:
+def _is_malformed(row: dict[str, object]) -> bool:
     return "odd" in (row.get("bio"), row["id"]) or row.get("cancelled_at") == "yesterday"
 
 

@@ -93,16 +93,16 @@ class RateLimitedServer:
 
     async def send(self, request: Request, *, timeout: float | None) -> Response:  # noqa: ASYNC109 - as the transport's own
         loop = asyncio.get_running_loop()
-        noun, _, number = request.target.partition("?")[0].strip("/").partition("/")
-        rate, known_by = _CLASS.get(noun, "other"), int(number or 0)
-        if noun != "authenticates":
+        resource, _, number = request.target.partition("?")[0].strip("/").partition("/")
+        rate, known_by = _CLASS.get(resource, "other"), int(number or 0)
+        if resource != "authenticates":
             self.left[rate].append(known_by)
             if self.on_leaving is not None:
                 self.on_leaving(known_by)
         left = loop.time()
         out, back = self.trip(self.rng)
         answer: asyncio.Future[Response] = loop.create_future()
-        loop.call_at(left + out, self._arrive, answer, back, (rate, known_by, left, noun))
+        loop.call_at(left + out, self._arrive, answer, back, (rate, known_by, left, resource))
         if timeout is None or out + back < timeout:
             return await answer
         await asyncio.sleep(timeout)
@@ -113,13 +113,13 @@ class RateLimitedServer:
     ) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        rate, number, left, noun = about
+        rate, number, left, resource = about
         wait = self.limiter.admit(rate, now)
         self.arrivals.append(Arrival(rate, number, left, now, wait == 0))
         if wait:
             headers = {"retry-after": str(math.ceil(wait))} if self.says_retry_after else {}
             reply = Response(status=429, headers=headers, body=b'{"code":false,"error":["slow"]}')
-        elif noun == "authenticates":
+        elif resource == "authenticates":
             self.logins += 1
             reply = Response(status=201, body=b'{"code":true,"data":{"token":"a.b.c"}}')
         else:

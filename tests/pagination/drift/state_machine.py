@@ -87,7 +87,7 @@ class WalkMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.stage.over)
     @rule(kind=st.sampled_from(KINDS), one=_ANY, other=_ANY, at_an_edge=st.booleans())
-    def people_work(self, kind: Kind, first: int, second: int, *, at_an_edge: bool) -> None:
+    def change_the_list(self, kind: Kind, first: int, second: int, *, at_an_edge: bool) -> None:
         page = self.stage.options.size if at_an_edge else 0
         worked = self.stage.changing_list.work(kind, first, second, page=page)
         TALLY["steps"] += worked
@@ -107,7 +107,7 @@ class WalkMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.stage.source.flights)
     @rule(which=_FEW, turns=st.integers(0, 8), lands=st.booleans())
-    def the_consumer_changes_its_mind(self, which: int, turns: int, *, lands: bool) -> None:
+    def cancel_the_request(self, which: int, turns: int, *, lands: bool) -> None:
         if lands:
             self.do(self.stage.land(which, cancel_after=turns))
         else:
@@ -125,7 +125,7 @@ class WalkMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.stage.over)
     @rule(replies=st.integers(1, 3))
-    def replies_come_undisturbed(self, replies: int) -> None:
+    def deliver_responses(self, replies: int) -> None:
         for _ in range(replies):
             while self.do(self.stage.ask()):
                 pass
@@ -133,7 +133,7 @@ class WalkMachine(RuleBasedStateMachine):
             self.do(self.stage.land(0))
 
     @invariant()
-    def the_account_is_that_of_the_sandbox(self) -> None:
+    def record_matches_the_sandbox(self) -> None:
         changing_list = self.stage.changing_list
         assert changing_list.listed.isdisjoint(changing_list.outside)
         assert len(changing_list.order) == len(changing_list.listed)

@@ -47,14 +47,14 @@ def nothing(_: DriftingList, __: list[int]) -> None:
     """Change nothing."""
 
 
-def one_leaves_behind_and_one_enters_ahead(changing_list: DriftingList, began: list[int]) -> None:
+def swap_rows_around_the_walk(changing_list: DriftingList, began: list[int]) -> None:
     changing_list.delete(began[0])
     changing_list.append()
 
 
 async def watched_or_verified(drift: Drift) -> tuple[DriftStage, list[int]]:
     options = WalkOptions(per_page=4, prefetch=0, drift=drift)
-    return await walked(options, 12, one_leaves_behind_and_one_enters_ahead)
+    return await walked(options, 12, swap_rows_around_the_walk)
 
 
 async def test_watching_misses_only_a_balanced_change() -> None:
@@ -99,7 +99,7 @@ async def test_a_row_that_leaves_and_returns_can_hide_another_even_from_verifyin
     It counts among the rows of the pivot's moment, and hides one that is never seen.
     """
 
-    def hide_the_third(changing_list: DriftingList, began: list[int]) -> None:
+    def hide_third_row(changing_list: DriftingList, began: list[int]) -> None:
         changing_list.delete(began[0])
         changing_list.append()
 
@@ -115,7 +115,7 @@ async def test_a_row_that_leaves_and_returns_can_hide_another_even_from_verifyin
         listed=ListKind(active_only=True), per_page=2, prefetch=0, drift="verify", passes=1
     )
     stage, began = await walked(
-        options, 6, hide_the_third, nothing, before_the_pivot, after_the_pivot
+        options, 6, hide_third_row, nothing, before_the_pivot, after_the_pivot
     )
     assert stage.outcome is None, "it shows nothing"
     assert began[2] in (stage.witness.throughout or ())
@@ -132,7 +132,7 @@ async def test_a_walk_that_gives_up_reports_how_many_may_be_missing() -> None:
 
     options = WalkOptions(per_page=3, prefetch=0, drift="verify", passes=1)
     stage, began = await walked(
-        options, 9, nothing, nothing, before_the_pivot, one_leaves_behind_and_one_enters_ahead
+        options, 9, nothing, nothing, before_the_pivot, swap_rows_around_the_walk
     )
     assert isinstance(stage.outcome, DriftError)
     assert set(began) <= set(stage.got)
@@ -202,7 +202,7 @@ async def test_a_cursor_outlives_its_record() -> None:
 
 
 async def test_changed_rows_shift_nothing_under_a_cursor() -> None:
-    stage, began = await walked(by_cursor("id"), 12, one_leaves_behind_and_one_enters_ahead)
+    stage, began = await walked(by_cursor("id"), 12, swap_rows_around_the_walk)
     assert stage.got[:12] == began
     assert len(stage.got) == 13
     assert judge(stage) == "complete"

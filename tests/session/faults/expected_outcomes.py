@@ -34,7 +34,7 @@ __all__ = [
     "FaultHandling",
     "Moment",
     "expected",
-    "strikes_twice_the_same",
+    "has_same_outcome_twice",
 ]
 
 ATTEMPTS = 3
@@ -89,7 +89,7 @@ class ExpectedOutcome:
     """Times that the server carried out a write; 0 for reads."""
 
 
-def strikes_twice_the_same(fault: FaultCase) -> bool:
+def has_same_outcome_twice(fault: FaultCase) -> bool:
     """Tell whether one fault has the same outcome as many, so that one cell is enough."""
     natures = (fault.nature, *fault.otherwise.values())
     return all(nature.again == "nobody" and nature is not LOGGED_OUT for nature in natures)

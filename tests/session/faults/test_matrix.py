@@ -18,7 +18,7 @@ from tests.session.faults.expected_outcomes import (
     ATTEMPTS,
     ExpectedOutcome,
     expected,
-    strikes_twice_the_same,
+    has_same_outcome_twice,
 )
 from tests.session.faults.fault_table import FAULTS, LARGEST, FaultCase, FaultTarget
 from tests.session.faults.operations import (
@@ -70,7 +70,7 @@ CELLS = {
     for name, operation in OPERATIONS.items()
     for moment in operation.moments
     for fault in FAULTS
-    for lasting in ((True,) if strikes_twice_the_same(FAULTS[fault]) else (False, True))
+    for lasting in ((True,) if has_same_outcome_twice(FAULTS[fault]) else (False, True))
 }
 
 

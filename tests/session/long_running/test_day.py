@@ -58,8 +58,8 @@ async def test_a_worker_loses_nothing_in_24_hours_of_faults(
                 tasks.append(len(asyncio.all_tasks()))
             sizes.append(log_sizes(at))
         assert loop.time() - began >= 24 * 3_600
-        _nothing_was_lost(worker)
-        _little_was_asked_in_vain(worker)
+        _check_nothing_lost(worker)
+        _check_few_wasted_requests(worker)
         # One an hour, one for each storm and outage that cost the token, and the short lives.
         generation = at.nex._client.state.token_manager._generation
         assert at.sandbox.logins == generation
@@ -70,7 +70,7 @@ async def test_a_worker_loses_nothing_in_24_hours_of_faults(
         assert tasks[1] <= tasks[0] + 2
 
 
-def _nothing_was_lost(worker: Worker) -> None:
+def _check_nothing_lost(worker: Worker) -> None:
     assert worker.short_walks == 0, "a walk ended well that was not whole"
     kept = Counter(
         str(row["name"])
@@ -87,7 +87,7 @@ def _nothing_was_lost(worker: Worker) -> None:
     assert worker.unknown, "no answer was lost, so that this proves little"
 
 
-def _little_was_asked_in_vain(worker: Worker) -> None:
+def _check_few_wasted_requests(worker: Worker) -> None:
     """Only rounds during an outage may have failed, with errors that fit the outage."""
     assert worker.whole_walks >= ROUNDS - 20
     assert worker.gets >= ROUNDS - 20
