@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LOCATION", "REDIS_VARIABLE", "FleetLocation", "refuse_sandbox"]
 
 REDIS_VARIABLE: Final = "NEXHEALTH_REDIS"
-_WHERE = Group("Where to", sort_key=0)
+_WHERE = Group("Target and queue", sort_key=0)
 
 
 @Parameter(name="*")

@@ -39,7 +39,7 @@ _KEY = "NEXHEALTH_API_KEY"
 _BASE_URL = "NEXHEALTH_BASE_URL"
 _CA_FILE = "NEXHEALTH_CA_FILE"
 
-_GROUP = Group("Where from", sort_key=1)
+_GROUP = Group("Connection", sort_key=1)
 
 
 @Parameter(name="*")

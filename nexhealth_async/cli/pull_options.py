@@ -25,10 +25,10 @@ __all__ = [
 
 _HIGHEST_PRICE = 1_000_000
 
-_WHICH = Group("Which records", sort_key=2)
-_HOW = Group("How to read", sort_key=3)
+_WHICH = Group("Records", sort_key=2)
+_HOW = Group("Reading", sort_key=3)
 _OUTPUT = Group("Output of one list", sort_key=4)
-_BULK = Group("In bulk", sort_key=5)
+_BULK = Group("Bulk pulls", sort_key=5)
 
 
 @Parameter(name="*")

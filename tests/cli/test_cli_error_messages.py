@@ -56,7 +56,7 @@ async def test_a_similar_resource_is_suggested() -> None:
     assert {one.status for one in (near, far, version, other)} == {2}
     assert "did you mean patients?" in near.err
     assert "did you mean" not in far.err
-    assert "v2 has nothing of payments" in version.err
+    assert "v2 has no operations of payments" in version.err
     assert "--version takes v2 or v3" in other.err
 
 

@@ -244,8 +244,8 @@ def test_the_summary_adds_up_by_resource() -> None:
     assert lines[4].split() == ["all", "3", "1", "1,239", "9", "6", "0", "8"]
     assert lines[5] == "1,239 records in 2.0 s (620/s), API version v2, in x.duckdb"
     assert lines[6] == (
-        "30 requests, 4 of them repeated, 1 answered 429; "
-        "waits, added up over all of them: 2.5 s for the rate limits"
+        "30 requests, 4 of them retries, 1 answered 429; "
+        "total waits of all requests: 2.5 s for rate limits"
     )
 
 
@@ -260,7 +260,7 @@ def test_failures_are_named_with_advice_once_for_each_kind() -> None:
     assert "  and 30 more\n" in text
     assert text.count(advice(refusal())) == 1
     assert "1 shard depending on them could not be started" in text
-    assert text.endswith("--resume reads only these again.")
+    assert text.endswith("--resume to the command to read only these again.")
     done = Report(shards=(reported(shard(1)),), stats=Stats(), seconds=1.0)
     assert failures_text(done) == ""
 

@@ -138,6 +138,9 @@ def test_names_of_shards_are_never_truncated(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_dry_run_uses_the_pace_of_its_own_counting() -> None:
     measured = estimate_text(estimate(answer_seconds=1.5), concurrency=8)
-    assert "at the 1.50 s that a count took, the pull takes about 4.5 s, or more: pages" in measured
+    assert (
+        "at 1.50 s per response (measured while counting), the pull takes about 4.5 s or more,"
+        in measured
+    )
     unknown = estimate_text(estimate(answer_seconds=None), concurrency=8)
-    assert "with answers that take 0.3 s each, the pull takes about 0.9 s\n" in unknown
+    assert "at 0.3 s per response, the pull takes about 0.9 s\n" in unknown

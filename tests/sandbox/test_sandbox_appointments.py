@@ -262,9 +262,9 @@ async def test_updates_change_three_fields_only(wire: RawClient) -> None:
 
 
 async def test_open_facts_of_updates_are_switches(wire: RawClient) -> None:
-    guesses = wire.sandbox.assumptions
-    guesses.v2_checkin, guesses.confirm_needs_sync = False, False
-    guesses.appointment_record_at = "bare"
+    assumptions = wire.sandbox.assumptions
+    assumptions.v2_checkin, assumptions.confirm_needs_sync = False, False
+    assumptions.appointment_record_at = "bare"
     made = (await book(wire)).data
     path = f"/appointments/{made['id']}"
     arrived = {"appt": {"checkin_at": "2026-07-01T13:05:00Z"}}
