@@ -85,7 +85,11 @@ async def wanted_subscriptions(
 
 async def _institutions(client: Client, practices: Sequence[str]) -> dict[str, int]:
     async with aclosing(client.walk(institutions.LIST, {})) as walk:
-        known = {one.subdomain: one.id async for one in walk if one.subdomain is not None}
+        known = {
+            institution.subdomain: institution.id
+            async for institution in walk
+            if institution.subdomain is not None
+        }
     if unknown := sorted({*practices} - {*known}):
         raise InvalidArgumentError(f"the key cannot see practice {', '.join(map(repr, unknown))}")
     return {practice: known[practice] for practice in dict.fromkeys(practices)}

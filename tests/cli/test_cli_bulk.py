@@ -499,7 +499,7 @@ async def test_a_practice_of_another_key_leaves_no_file(
         "pull", "patients", "--practice", "nobodys", "--to", to, *more, sandbox=chain
     )
     assert ran.status == 2
-    assert "sees no practice called 'nobodys'" in ran.err
+    assert "cannot see practice 'nobodys'" in ran.err
     assert listed(tmp_path) == []
 
 
