@@ -427,7 +427,7 @@ async def test_discovery_refuses_invisible_practices_and_names_the_visible_ones(
     ):
         with pytest.raises(InvalidArgumentError, match=r"practice 'gone'.*2 more"):
             await find_practices(client_of(nex), ["gone"])
-        with pytest.raises(InvalidArgumentError, match=f"no location 5 .*{sandbox.location_id}"):
+        with pytest.raises(InvalidArgumentError, match=f"cannot see location 5 .*{sandbox.location_id}"):
             await find_practices(client_of(nex), {sandbox.subdomain: [5]})
         with pytest.raises(InvalidArgumentError, match="pass None"):
             await find_practices(client_of(nex), {sandbox.subdomain: []})
