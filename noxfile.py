@@ -43,6 +43,17 @@ def types(session: nox.Session) -> None:
     session.run("pyright")
 
 
+QUICK = ("protocol", "pagination", "client", "session", "workflows", "contract", "models", "errors")
+"""Folders of tests that start no server but the sandbox, no browser and no other process."""
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the tests that need neither servers nor a browser, in under 90 seconds on two cores."""
+    install(session, *SUITE)
+    session.run("pytest", "-n", "auto", *(f"tests/{name}" for name in QUICK), *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the whole suite, in random order and in parallel, on each Python version."""
