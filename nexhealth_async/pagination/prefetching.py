@@ -136,7 +136,7 @@ class Pager:
             limit: Maximum number of records; None for all.
         """
         self._source = source
-        self.call = call
+        self.call: PlannedCall = call
         """The list, planned for the version in which it is read."""
         self._make_plan = make_plan
         self._plan: PagePlan | None = None

@@ -162,5 +162,5 @@ def test_other_subscriptions_name_their_practice_in_the_query() -> None:
 
 def test_v2_lists_the_subscriptions_of_all_practices() -> None:
     assert planned(webhook_subscriptions.LIST, "v2", 3).query == ()
-    with pytest.raises(NotInVersionError, match="subdomain in v3 only"):
+    with pytest.raises(NotInVersionError, match="subdomain only in v3"):
         plan(webhook_subscriptions.LIST, "v2", ids=(3,), arguments={"subdomain": "demo"})
