@@ -18,9 +18,9 @@ __all__ = ["account", "forbid_lists", "rename", "session"]
 
 
 class _UnscopedFault(Fault):
-    def matches(self, seen: RecordedRequest) -> bool:
-        names = {name for name, _ in seen.query}
-        return seen.path in {"/institutions", "/locations"} and "subdomain" not in names
+    def matches(self, request: RecordedRequest) -> bool:
+        names = {name for name, _ in request.query}
+        return request.path in {"/institutions", "/locations"} and "subdomain" not in names
 
 
 def forbid_lists(sandbox: Sandbox) -> None:
