@@ -1,3 +1,3 @@
-"""What the API means, as pure functions of plain values: no await, no clock, no randomness."""
+"""The rules of the API as pure functions: no I/O, no clock, no randomness."""
 
 __all__: list[str] = []

@@ -1,6 +1,6 @@
 """The resources of the API, and which of them a location, a practice and a session offer.
 
-Each resource has a module of its own here, which declares its filters, its operations and its
+Each resource has its own module, which declares its filters, its operations and its
 methods. List a new resource in the class of the narrowest scope that it takes.
 """
 

@@ -425,7 +425,7 @@ class Appointments(Resource):
 
         Args:
             appointment: The appointment, or its id.
-            timeout: Seconds to wait; None waits for ever. A poll that takes longer is cancelled, so
+            timeout: Seconds to wait; None for no limit. A poll that takes longer is cancelled, so
                 allow time for one at least.
             events: Source of webhook events, such as an `EventBus`.
             **options: The practice, where no scope binds it.

@@ -382,7 +382,7 @@ class Patients(Resource):
 
         Args:
             patient: The patient, or their id.
-            timeout: Seconds to wait; None waits for ever.
+            timeout: Seconds to wait; None for no limit.
             **options: The practice, where no scope binds it.
 
         Returns:

@@ -191,7 +191,7 @@ async def _track_record(
     timeout: float | None,  # noqa: ASYNC109 - its end is a result, not an error
     events: EventSource | None,
 ) -> WriteResult[R]:
-    """Look no further where the record at hand says enough."""
+    """Track a write unless the given record is complete already."""
     if record is not None and status(record) == "complete":
         return WriteResult(status="complete", record=record, source="look")
     return await track_write(write, first=record, timeout=timeout, events=events)

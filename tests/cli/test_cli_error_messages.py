@@ -168,7 +168,7 @@ async def test_an_invalid_ca_file_or_proxy_gives_a_clear_error(tmp_path: Path) -
             "check", NEXHEALTH_API_KEY="k", NEXHEALTH_CA_FILE=str(tmp_path / path)
         )
         assert ran.status == 2
-        assert ran.err.startswith("error: the file passed as ssl= cannot be read")
+        assert ran.err.startswith("error: NEXHEALTH_CA_FILE names a file that cannot be read")
     ran = await nexhealth("check", NEXHEALTH_API_KEY="k", HTTPS_PROXY="socks5://me:pw@proxy")
     assert ran.status == 2
     assert "HTTPS_PROXY" in ran.err

@@ -87,8 +87,8 @@ def test_completion_offers_only_public_names(editor: Editor) -> None:
         ("location.patients.wa|lk()", "Iterate over the patients of one location."),
         ("location.appointments.bo|ok", "Book a slot that `AvailableSlots.flat` found, once."),
         ("location.pat|ients", "The patients."),
-        ("patient.gua|rantor_id", "Who pays."),
-        ("errors.SlotT|aken", "The slot is no longer available."),
+        ("patient.gua|rantor_id", "Id of the person who pays."),
+        ("errors.SlotT|akenError", "The slot is no longer available."),
         ("Nex|Health", "A session with the NexHealth API"),
     ],
 )

@@ -321,7 +321,7 @@ async def test_pages_truncated_by_a_limit_resume_without_a_gap(limit: int) -> No
 
 async def test_count_raises_with_an_explanation() -> None:
     source = CursorSource(10)
-    with pytest.raises(UsageError, match=r"^GET /patients: .*no total.*walk it and count"):
+    with pytest.raises(UsageError, match=r"^GET /patients: .*size of this list.*walk it and count"):
         await source.walk().count()
     assert not source.asked
 

@@ -198,7 +198,7 @@ async def test_key_and_address_come_from_the_environment(
     ("make", "says"),
     [
         (NexHealth, "NEXHEALTH_API_KEY"),
-        (lambda: NexHealth("  "), "no API key"),
+        (lambda: NexHealth("  "), "API key is missing"),
         (lambda: NexHealth("Bearer an-invented-key"), "Bearer prefix"),
         (lambda: NexHealth("an-invented\r\nkey"), "line breaks"),
         (lambda: NexHealth("k", base_url="http://api.example.com"), "https://"),
@@ -210,7 +210,7 @@ async def test_key_and_address_come_from_the_environment(
         (lambda: NexHealth("k", user_agent="a\nb"), "one line"),
         (lambda: NexHealth("k", on_ignored="sometimes"), "on_ignored"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", location_id=True), "whole number"),
-        (lambda: NexHealth("k", location_id="331107"), r"not str; int\(...\)"),  # type: ignore[arg-type]
+        (lambda: NexHealth("k", location_id="331107"), r"not str; convert it with int\(\)"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", version=3), "version must be"),  # type: ignore[arg-type]
         (lambda: NexHealth("k", timeout="5"), "number of seconds"),  # type: ignore[arg-type]
         (lambda: NexHealth("k").practice(None), "check the variable"),  # type: ignore[arg-type]

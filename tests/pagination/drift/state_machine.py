@@ -86,7 +86,7 @@ class WalkMachine(RuleBasedStateMachine):
         TALLY[f"{stage.kind}: {judge(stage)}"] += 1
 
     @precondition(lambda self: not self.stage.over)
-    @rule(kind=st.sampled_from(KINDS), one=_ANY, other=_ANY, at_an_edge=st.booleans())
+    @rule(kind=st.sampled_from(KINDS), first=_ANY, second=_ANY, at_an_edge=st.booleans())
     def change_the_list(self, kind: Kind, first: int, second: int, *, at_an_edge: bool) -> None:
         page = self.stage.options.size if at_an_edge else 0
         worked = self.stage.changing_list.work(kind, first, second, page=page)
