@@ -252,7 +252,7 @@ class DriftingList:
 
     def come_back(self, id: int) -> None:
         """Show a hidden row again, which the promise excludes."""
-        self.sandbox.patients.update(id, inactive=False)
+        self.sandbox.patients.update(id, inactive=False, updated_at=self.stamps[id])
         self.listed.add(id)
         self.changes.entered += 1
 
@@ -278,7 +278,7 @@ class DriftingList:
         if not self.outside:
             return False
         id = self.outside.pop(first % len(self.outside))
-        self.sandbox.patients.update(id, inactive=False)
+        self.sandbox.patients.update(id, inactive=False, updated_at=self.stamps[id])
         self.listed.add(id)
         self.changes.entered += 1
         return True
