@@ -170,7 +170,7 @@ async def test_a_resumed_walk_refuses_a_list_that_changed() -> None:
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
 @pytest.mark.parametrize("drift", ["watch", "verify"])
 async def test_changes_in_the_sandbox_cost_no_record(
-    changing_list: LocationScope, sandbox: Sandbox, drift: str, prefetch: int
+    location: LocationScope, sandbox: Sandbox, drift: str, prefetch: int
 ) -> None:
     rng = random.Random(f"{drift} {prefetch}")
     sandbox.page_cap = 5
@@ -188,7 +188,7 @@ async def test_changes_in_the_sandbox_cost_no_record(
             sandbox.patients.insert(rng.randint(0, len(sandbox.patients)))
 
     sandbox.between_pages(work)
-    walk = changing_list.patients.walk(drift=drift, prefetch=prefetch)  # type: ignore[arg-type]  # one of the two
+    walk = location.patients.walk(drift=drift, prefetch=prefetch)  # type: ignore[arg-type]  # one of the two
     got = ids([p async for p in walk])
     assert len(got) == len(set(got))
     assert stayed <= set(got)
@@ -203,7 +203,7 @@ async def test_ten_thousand_patients_come_once_and_in_order(prefetch: int) -> No
         Sandbox(patients=10_000, seed=1) as sandbox,
         NexHealth(sandbox.api_key, base_url=sandbox.url) as nex,
     ):
-        changing_list = nex.practice(sandbox.subdomain).location(sandbox.location_id)
-        walk = changing_list.patients.walk(per_page=300, prefetch=prefetch)
+        location = nex.practice(sandbox.subdomain).location(sandbox.location_id)
+        walk = location.patients.walk(per_page=300, prefetch=prefetch)
         assert ids([p async for p in walk]) == list(sandbox.patients.ids)
         assert len(sandbox.seen("GET", "/patients")) == 34
