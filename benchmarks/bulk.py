@@ -105,7 +105,7 @@ def _measure_copies(scale: Scale, figures: Figures) -> None:
     with serving(ServerData(records=records, fleeting=True)) as served:
         for round_ in range(scale.some(4)):
             for way in interleave(("walk", "parquet"), round_):
-                found = alone("bulk", "copied", url=served.url, records=records, way=way)
+                found = alone("bulk", "measure_copy", url=served.url, records=records, way=way)
                 figures.add(f"bulk.{way}.cpu", found["cpu"])
                 if way == "parquet":
                     kept = 10.0 * records  # ids, by which each record is delivered once

@@ -51,7 +51,7 @@ def set_testing(enabled: bool, /) -> TestModeToken:  # noqa: FBT001 - called as 
         enabled: True to turn back-off off.
 
     Returns:
-        A context manager that restores the previous state: ``with set_testing(True): ...``.
+        The token of the switch; as a context manager it restores the previous state.
     """
     token = TestModeToken(previous=_TestMode.on)
     if enabled and not _TestMode.on:

@@ -15,7 +15,7 @@ __all__ = ["ConnectionFaults"]
 
 
 class ConnectionFaults(ResponseFaults):
-    """The part of a sandbox that injects connection faults; see `ResponseFaults`."""
+    """The part of a sandbox that injects connection faults; see ``ResponseFaults``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,8 +40,8 @@ class ConnectionFaults(ResponseFaults):
             headers: Headers beside or instead of the response's own.
             chunked: Whether to send the body without ``Content-Length``.
             times: Number of requests.
-            path: See `ResponseFaults`.
-            method: See `ResponseFaults`.
+            path: See ``ResponseFaults``.
+            method: See ``ResponseFaults``.
         """
         fault = Fault(
             kind="alter",
@@ -71,8 +71,8 @@ class ConnectionFaults(ResponseFaults):
             when: ``before`` processing, ``after`` it, or ``mid_body``: after processing, when half
                 of the body has been sent.
             times: Number of requests.
-            path: See `ResponseFaults`.
-            method: See `ResponseFaults`.
+            path: See ``ResponseFaults``.
+            method: See ``ResponseFaults``.
         """
         return self.faults.add(Fault(kind="hang", when=when, times=times, path=path, method=method))
 

@@ -47,7 +47,7 @@ class Cursors:
         Raises:
             RequestRejectedError: 400 for an invalid cursor, one of another listing, or two cursors.
         """
-        fingerprint = self._fingerprint(call, path)
+        digest = self._query_digest(call, path)
         forward, backward = call.params.text("end_cursor"), call.params.text("start_cursor")
         if forward and backward:
             raise RequestRejectedError(400, "Only one of start_cursor and end_cursor may be given")
@@ -55,15 +55,15 @@ class Cursors:
         start = 0
         end = min(per_page, total)
         if forward:
-            start = _find_position(listing, self._read(forward, fingerprint), after=True)
+            start = _find_position(listing, self._read(forward, digest), after=True)
             end = min(start + per_page, total)
         elif backward:
-            end = _find_position(listing, self._read(backward, fingerprint), after=False)
+            end = _find_position(listing, self._read(backward, digest), after=False)
             start = max(0, end - per_page)
         page_ids = ids[start:end]
 
         def cursor(index: int) -> str | None:
-            return self._write(listing, index, fingerprint) if page_ids else None
+            return self._write(listing, index, digest) if page_ids else None
 
         info: JsonRow = {
             "has_previous_page": start > 0,
@@ -73,18 +73,18 @@ class Cursors:
         }
         return CursorPage(ids=page_ids, start=start, info=info)
 
-    def _fingerprint(self, call: SandboxCall, path: str) -> str:
+    def _query_digest(self, call: SandboxCall, path: str) -> str:
         """Return a hash of the listing's path, filters and practice."""
         listing = repr((path, call.params.key, call.scope and call.scope.number))
         return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
-    def _write(self, listing: ListResult, index: int, fingerprint: str) -> str:
+    def _write(self, listing: ListResult, index: int, digest: str) -> str:
         id = listing.ids[index]
         values = listing.order.values(id) if listing.order else None
-        payload = msgspec.json.encode([fingerprint, index, id, values])
+        payload = msgspec.json.encode([digest, index, id, values])
         return base64.urlsafe_b64encode(self._sign(payload) + payload).rstrip(b"=").decode()
 
-    def _read(self, cursor: str, fingerprint: str) -> tuple[int, int, list[str] | None]:
+    def _read(self, cursor: str, digest: str) -> tuple[int, int, list[str] | None]:
         try:
             data = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         except ValueError:
@@ -92,10 +92,10 @@ class Cursors:
         signature, payload = data[:12], data[12:]
         if not hmac.compare_digest(signature, self._sign(payload)):
             raise RequestRejectedError(400, "Cursor is invalid")
-        cursor_fingerprint, index, id, values = cast(
+        cursor_digest, index, id, values = cast(
             "tuple[str, int, int, list[str] | None]", msgspec.json.decode(payload)
         )
-        if cursor_fingerprint != fingerprint:
+        if cursor_digest != digest:
             raise RequestRejectedError(400, "Cursor does not belong to these parameters")
         return index, id, values
 

@@ -69,7 +69,7 @@ class Fault:
         return self.kind not in _FAULTS_BEFORE_PROCESSING and self.when != "before"
 
     def matches(self, request: RecordedRequest) -> bool:
-        """Return whether the fault applies to a request; see `ResponseFaults`."""
+        """Return whether the fault applies to a request; see ``ResponseFaults``."""
         if self.method is not None and self.method.upper() != request.method:
             return False
         if self.path is None:
