@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     whole = chosen.write
     for target, draw in (
         (chosen.picture or (whole and _DOCS / "benchmarks.svg"), draw_svg),
-        (chosen.draw_bulk_svg or (whole and _DOCS / "bulk.svg"), draw_bulk_svg),
+        (chosen.bulk_picture or (whole and _DOCS / "bulk.svg"), draw_bulk_svg),
     ):
         if target:
             target.parent.mkdir(exist_ok=True)

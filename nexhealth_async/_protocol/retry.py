@@ -53,8 +53,9 @@ class RetryPolicy:
     late_commit_window: float = field(default=120.0, validator=validators.ge(0))
     """Seconds after a lost response in which the server may still execute a write.
 
-    An assumption: no document states a limit. ``OutcomeUnknownError.unsettled_until`` is derived from
-    it, and until then ``appointments.book`` and ``patients.find_or_create`` do not repeat a write.
+    An assumption: no document states a limit. ``OutcomeUnknownError.unsettled_until`` is derived
+    from it, and until then ``appointments.book`` and ``patients.find_or_create`` do not repeat a
+    write.
     """
 
 
