@@ -130,7 +130,7 @@ async def test_the_same_shards_can_be_read_by_dramatiq(
         def work() -> None:
             nex = NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited())
             location = office_of(nex)
-            names.update(location=lambda: location, DATABASE=database, OWNER=f"test-{os.getpid()}")
+            names.update(office=lambda: location, DATABASE=database, OWNER=f"test-{os.getpid()}")
             worker = dramatiq.Worker(broker, worker_threads=3, worker_timeout=50)
             worker.start()
             try:

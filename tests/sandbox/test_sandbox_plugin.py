@@ -55,7 +55,7 @@ def test_a_missing_async_runner_gives_a_clear_error(pytester: pytest.Pytester) -
 def test_an_async_test_without_a_runner_fails_with_advice(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("async def test_sandbox(nexhealth_sandbox):\n    pass\n")
     result = pytester.runpytest_inprocess(*OPTIONS, "-o", "asyncio_mode=strict", *SCOPE)
-    result.stdout.fnmatch_lines(["*Nobody runs this coroutine: set asyncio_mode = auto*"])
+    result.stdout.fnmatch_lines(["*No plugin runs this coroutine: set asyncio_mode = auto*"])
 
 
 def test_a_misspelt_option_of_the_marker_is_named(pytester: pytest.Pytester) -> None:

@@ -56,13 +56,13 @@ def _watched(nex: NexHealth) -> list[tuple[float, float]]:
     A busy machine may let time pass between that and its sending: then it arrives later.
     """
     limiter = cast("Any", nex)._client.state.rate_limiter
-    ended, trips = limiter.ended, list[tuple[float, float]]()
+    complete, trips = limiter.complete, list[tuple[float, float]]()
 
-    def watched(departure: Permit, *, answered: bool) -> None:
-        trips.append((departure.left, time.monotonic()))
-        ended(departure, answered=answered)
+    def watched(permit: Permit, *, answered: bool) -> None:
+        trips.append((permit.left, time.monotonic()))
+        complete(permit, answered=answered)
 
-    limiter.ended = watched
+    limiter.complete = watched
     return trips
 
 
