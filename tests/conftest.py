@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
+from nexhealth_async import models
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
@@ -70,6 +72,10 @@ def pytest_asyncio_loop_factories(
 
 def pytest_collection_finish() -> None:
     """Keep the collector from scanning all tests, which takes a second on a busy machine."""
+    # `pytester` takes modules that its runs import out of sys.modules again; models are imported
+    # on first use, and one that was loaded there would be a class without its module.
+    for name in models.__all__:
+        getattr(models, name)
     gc.collect()
     gc.freeze()
 
