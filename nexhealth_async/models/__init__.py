@@ -14,7 +14,6 @@ import re
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,17 +57,23 @@ _MODULES = (
 _CLASS = re.compile(r"^class ([A-Z]\w*)", re.MULTILINE)
 
 
+def _source_of(module: str) -> str | None:
+    """Return a module's source, also from a zip file; None if only its bytecode is installed."""
+    spec = find_spec(module)
+    get_source = getattr(spec and spec.loader, "get_source", None)
+    source: str | None = get_source(module) if get_source is not None else None
+    return source
+
+
 @cache
 def _module_names() -> dict[str, str]:
     """Map each public name to its module, without importing the modules of models."""
     module_names: dict[str, str] = dict.fromkeys(_SHARED, "_base")
     for module in _MODULES:
-        spec = find_spec(f"{__name__}.{module}")
-        if spec is not None and spec.origin is not None and Path(spec.origin).suffix == ".py":
-            source = Path(spec.origin).read_text(encoding="utf-8")
-            module_names |= dict.fromkeys(_CLASS.findall(source), module)
-        else:  # installed without sources
-            module_names |= dict.fromkeys(import_module(f"{__name__}.{module}").__all__, module)
+        name = f"{__name__}.{module}"
+        source = _source_of(name)
+        names = import_module(name).__all__ if source is None else _CLASS.findall(source)
+        module_names |= dict.fromkeys(names, module)
     return module_names
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import compileall
+import os
+import shutil
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
+import nexhealth_async
 from nexhealth_async import models
 
 _DOMAINS = ("_base", "clinical", "people")
+_PRIVATE = {"Day", "optional_fields"}
+"""Names that only the modules of models use."""
 
 
-def run(code: str) -> str:
+def run(code: str, path: Path | None = None) -> str:
     done = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=None if path is None else path.parent,
+        env=os.environ | ({} if path is None else {"PYTHONPATH": str(path)}),
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -76,7 +91,38 @@ def test_a_hook_can_be_registered_before_anything_else() -> None:
     assert out == "(7, ())"
 
 
-def test_exactly_the_public_names_are_exported() -> None:
+@pytest.mark.parametrize("form", ["zip", "bytecode"])
+def test_models_load_without_source_files(form: str, tmp_path: Path) -> None:
+    (source,) = nexhealth_async.__path__
+    folder = tmp_path / "installed"
+    shutil.copytree(
+        source, folder / "nexhealth_async", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    if form == "zip":
+        path = Path(shutil.make_archive(str(tmp_path / "installed"), "zip", folder))
+    else:
+        path = folder
+        assert compileall.compile_dir(folder, quiet=1, legacy=True)
+        for module in folder.rglob("*.py"):
+            module.unlink()
+    out = run(
+        "import nexhealth_async.models as m\n"
+        "print(m.__file__)\nprint(m.Patient.__name__, *m.__all__)",
+        path,
+    )
+    file, names = out.splitlines()
+    assert file.startswith(str(path))
+    assert names.split() == ["Patient", *models.__all__]
+
+
+def test_every_module_of_models_exports_its_public_names() -> None:
+    names: set[str] = set()
+    for module in iter_modules(models.__path__, f"{models.__name__}."):
+        names.update(import_module(module.name).__all__)
+    assert set(models.__all__) == names - _PRIVATE
+
+
+def test_every_public_name_is_listed_and_loads() -> None:
     assert set(models.__all__) <= set(dir(models))
     assert all(getattr(models, name) is not None for name in models.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Patients'"):
