@@ -8,8 +8,8 @@ from typing import Literal, Required, TypeAlias, Unpack
 from nexhealth_async import models as m
 from nexhealth_async._protocol.operations import Endpoint, OperationSpec, ScopeNeed
 from nexhealth_async.pagination.walk import Walk
-from nexhealth_async.resources import locations, sync_status
 from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._confirmation import confirmation_calls
 from nexhealth_async.resources.ledger import (
     ACCEPTED,
     Amount,
@@ -20,7 +20,7 @@ from nexhealth_async.resources.ledger import (
 )
 from nexhealth_async.resources.options import LocationScoped, PracticeScoped, filter_names
 from nexhealth_async.workflows.confirmation import WriteResult
-from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, confirm_entry
+from nexhealth_async.workflows.confirmation_rules import confirm_entry
 from nexhealth_async.workflows.event_bus import EventSource
 
 __all__ = [
@@ -196,12 +196,7 @@ class Adjustments(Resource):
         """
         filters = {**scope, "patient_id": patient_id}
         return await confirm_entry(
-            ConfirmationCalls(
-                client=self._client,
-                record=LIST,
-                location=locations.GET,
-                sync_status=sync_status.LIST,
-            ),
+            confirmation_calls(self._client, LIST),
             transaction_id,
             filters,
             amount=amount,

@@ -15,9 +15,10 @@ from nexhealth_async._protocol.operations import (
 )
 from nexhealth_async.errors import InvalidArgumentError
 from nexhealth_async.pagination.walk import Walk
-from nexhealth_async.resources import available_slots, locations, sync_status
+from nexhealth_async.resources import available_slots
 from nexhealth_async.resources._base import Resource
 from nexhealth_async.resources._checks import check_note, check_order
+from nexhealth_async.resources._confirmation import confirmation_calls
 from nexhealth_async.resources.appointment_descriptors import AppointmentDescriptors
 from nexhealth_async.resources.options import (
     LocationScoped,
@@ -29,7 +30,7 @@ from nexhealth_async.resources.patients import Gender
 from nexhealth_async.resources.working_hours import WorkingHourSource
 from nexhealth_async.workflows.booking import BookingCalls, RescheduleResult, book, reschedule
 from nexhealth_async.workflows.confirmation import WriteResult
-from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, confirm_appointment
+from nexhealth_async.workflows.confirmation_rules import confirm_appointment
 from nexhealth_async.workflows.event_bus import EventSource
 from nexhealth_async.workflows.slots import FreeSlot
 
@@ -435,12 +436,7 @@ class Appointments(Resource):
             the reason; the booking may still get there.
         """
         return await confirm_appointment(
-            ConfirmationCalls(
-                client=self._client,
-                record=GET,
-                location=locations.GET,
-                sync_status=sync_status.LIST,
-            ),
+            confirmation_calls(self._client, GET),
             appointment,
             options,
             timeout=timeout,

@@ -15,8 +15,8 @@ from nexhealth_async._protocol.operations import (
 )
 from nexhealth_async._protocol.phone_numbers import normalize_phone
 from nexhealth_async.pagination.walk import Walk
-from nexhealth_async.resources import locations, sync_status
 from nexhealth_async.resources._base import Resource
+from nexhealth_async.resources._confirmation import confirmation_calls
 from nexhealth_async.resources.options import (
     LocationScoped,
     NumberedOptions,
@@ -26,7 +26,7 @@ from nexhealth_async.resources.options import (
 from nexhealth_async.resources.patient_alerts import PatientAlerts
 from nexhealth_async.resources.patient_documents import PatientDocuments
 from nexhealth_async.workflows.confirmation import WriteResult
-from nexhealth_async.workflows.confirmation_rules import ConfirmationCalls, confirm_patient
+from nexhealth_async.workflows.confirmation_rules import confirm_patient
 from nexhealth_async.workflows.find_or_create import (
     FindOrCreateResult,
     PatientCalls,
@@ -390,12 +390,7 @@ class Patients(Resource):
             after the timeout.
         """
         return await confirm_patient(
-            ConfirmationCalls(
-                client=self._client,
-                record=GET,
-                location=locations.GET,
-                sync_status=sync_status.LIST,
-            ),
+            confirmation_calls(self._client, GET),
             patient,
             options,
             timeout=timeout,
