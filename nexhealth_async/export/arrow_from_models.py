@@ -230,14 +230,14 @@ class _ArrayBuilder:
         model: type,
         records: Sequence[object],
         raw: Sequence[bytes] | None,
-        unrepresentable: set[int],
+        irregular: set[int],
     ) -> Array:
-        """Build `_extra`, after all other columns."""
-        if not unrepresentable and not self.unrepresentable:
+        """Build `_extra`, after all other columns, for irregular and unrepresentable rows."""
+        if not irregular and not self.unrepresentable:
             return null_array(EXTRA, len(records))
         known = known_model_fields(model)
         texts: list[str | None] = [None] * len(records)
-        for at in unrepresentable.union(self.unrepresentable):
+        for at in irregular.union(self.unrepresentable):
             record, fields = records[at], {} if raw is None else fields_in(raw[at])
             extra = find_extra_fields(known, record, fields)
             for name in self.unrepresentable.get(at, ()):

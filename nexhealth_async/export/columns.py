@@ -161,9 +161,11 @@ def _column(name: str, declared: object) -> FieldColumn:
     return FieldColumn(name=name, kind=ColumnKind.JSON)
 
 
-_MAX_DIGITS: Final = 2**63
-_PRECISION: Final = 2**53
-_MAX_SCALE: Final = Decimal("0.0001")
+_INT_LIMIT: Final = 2**63
+"""Integers of 64 bits are below it."""
+_EXACT_FLOAT_LIMIT: Final = 2**53
+"""Largest integer up to which a float holds every integer."""
+_AMOUNT_STEP: Final = Decimal("0.0001")
 _EXACT: Final = Context(prec=18, traps=[Inexact, InvalidOperation])
 
 
@@ -184,15 +186,15 @@ def quantize_amount(amount: Decimal) -> Decimal:
     Raises:
         ArithmeticError: The amount has more decimals or too many digits.
     """
-    return amount.quantize(_MAX_SCALE, context=_EXACT)
+    return amount.quantize(_AMOUNT_STEP, context=_EXACT)
 
 
 def _is_int(value: object) -> bool:
-    return type(value) is int and -_MAX_DIGITS <= value < _MAX_DIGITS
+    return type(value) is int and -_INT_LIMIT <= value < _INT_LIMIT
 
 
 def _is_number(value: object) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) <= _PRECISION)
+    return type(value) is float or (type(value) is int and abs(value) <= _EXACT_FLOAT_LIMIT)
 
 
 def _is_bool(value: object) -> bool:

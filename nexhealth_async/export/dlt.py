@@ -63,6 +63,7 @@ from nexhealth_async.export.dlt_rejected import (
     flag_rejected,
 )
 from nexhealth_async.export.pyarrow_types import arrow
+from nexhealth_async.export.state_tables import table_name
 from nexhealth_async.session import NexHealth, client_of
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class _ResourceRequest:
 
     @property
     def name(self) -> str:
-        return self.about.resource.replace(".", "_")
+        return table_name(self.about.resource)
 
     @property
     def practices_key(self) -> str:

@@ -57,8 +57,8 @@ _DISK_FULL: Final = {
 }
 
 # DuckDB lets one process open a file twice, so this set holds the files of open targets.
-_open_connections: set[str] = set()
-_state_lock = Lock()
+_open_files: set[str] = set()
+_open_files_lock = Lock()
 
 
 class DuckDBTarget:
@@ -307,16 +307,16 @@ class DuckDBTarget:
                 with _translate_errors(self._path):
                     connection.close()
         finally:
-            with _state_lock:
-                _open_connections.discard(self._registered or "")
+            with _open_files_lock:
+                _open_files.discard(self._registered or "")
             self._registered = None
 
     def _register_path(self) -> None:
         path = os.path.realpath(self._path)
-        with _state_lock:
-            if path in _open_connections:
+        with _open_files_lock:
+            if path in _open_files:
                 raise _in_use_error(self._path)
-            _open_connections.add(path)
+            _open_files.add(path)
             self._registered = path
 
 

@@ -44,7 +44,7 @@ _ROWS: Final = msgspec.json.Decoder(list[Raw])
 _NULL: Final = Raw(b"null")
 _WITH_PARTS: Final = frozenset({ColumnKind.MONEY, ColumnKind.STRUCT})
 _EMPTY: Final = frozenset({b"null", b'""', b"{}", b"[]"})
-_NON_ASCII: Final = re.compile("[\udc80-\udcff]")
+_ESCAPED_BYTES: Final = re.compile("[\udc80-\udcff]")
 _MONEY: Final = frozenset({"amount", "currency"})
 
 
@@ -207,4 +207,4 @@ def json_text(raw: bytes | Raw) -> str:
         return str(raw, "utf-8")
     except UnicodeDecodeError:
         text = str(raw, "utf-8", "surrogateescape")
-        return _NON_ASCII.sub(lambda found: f"\\\\x{ord(found[0]) - 0xDC00:02x}", text)
+        return _ESCAPED_BYTES.sub(lambda found: f"\\\\x{ord(found[0]) - 0xDC00:02x}", text)

@@ -236,7 +236,7 @@ class DatabaseLink:
                 server_settings={
                     "search_path": quote_identifier(self._schema),
                     "application_name": _APPLICATION_NAME,
-                    **self._statement_timeout(),
+                    **self._idle_timeout(),
                 },
             )
         except (ValueError, TypeError):
@@ -252,13 +252,10 @@ class DatabaseLink:
             return connection
         raise failure
 
-    def _statement_timeout(self) -> dict[str, str]:
-        shared = self._lock == "shared"
-        return (
-            {"idle_in_transaction_session_timeout": f"{_MAX_UNRESPONSIVE * 1000:.0f}"}
-            if shared
-            else {}
-        )
+    def _idle_timeout(self) -> dict[str, str]:
+        if self._lock != "shared":
+            return {}
+        return {"idle_in_transaction_session_timeout": f"{_MAX_UNRESPONSIVE * 1000:.0f}"}
 
     async def _prepare(self, connection: Connection) -> None:
         """Create the schema, take the lock and set the codecs of a new connection."""

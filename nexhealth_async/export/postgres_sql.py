@@ -161,7 +161,7 @@ async def _merge(db: Connection, resource: str, model: type) -> None:
     if is_keyed(model):
         await rejected.release(db, resource, _stage_of(resource))
     if names_practice(resource):
-        await db.execute(_move_statements(resource))
+        await db.execute(_move_statement(resource))
     await db.fetch(_merge_statement(resource, tuple(types_of(model)), keyed=is_keyed(model)))
 
 
@@ -170,7 +170,7 @@ def _stage_of(resource: str) -> str:
 
 
 @cache
-def _move_statements(resource: str) -> str:
+def _move_statement(resource: str) -> str:
     """Return the statement that deletes rows of records that have changed their practice."""
     return (
         f"delete from {quote_identifier(table_name(resource))} as old "  # noqa: S608 - names, quoted

@@ -35,7 +35,7 @@ __all__ = [
 
 _OVERRIDING_FIELDS: Final = {"Appointment": frozenset({"canceled"})}
 """Fields that change other fields of a model, by model; a struct cannot do that."""
-_MAX_CACHED: Final = 300
+_MAX_FIELDS: Final = 300
 """Largest number of fields of a struct; a record with more is read as a model."""
 
 
@@ -80,7 +80,7 @@ def strict_reader(model: type, names: frozenset[str]) -> StrictReader | None:
     if (
         names & _OVERRIDING_FIELDS.get(model.__name__, frozenset())
         or _required(model) - known
-        or len(names) > _MAX_CACHED
+        or len(names) > _MAX_FIELDS
     ):
         return None
     others = sorted(names - known)
