@@ -25,19 +25,15 @@ from nexhealth_async._client.options import (
 )
 from nexhealth_async._client.rate_limiter import RateLimiter
 from nexhealth_async._client.state import ClientState
+from nexhealth_async._client.tls import tls_context
 from nexhealth_async._client.token_manager import TokenManager
-from nexhealth_async._client.transport import Transport, tls_context
+from nexhealth_async._client.transport import Transport
 from nexhealth_async._protocol.api_versions import AUTO
-from nexhealth_async._protocol.envelopes import (
-    read_data,
-)
+from nexhealth_async._protocol.envelopes import read_data
 from nexhealth_async._protocol.key_fingerprint import fingerprint
 from nexhealth_async._protocol.proxies import check_proxied_scheme, proxy_from
 from nexhealth_async._protocol.rate_limits import Rates, SharedRates
-from nexhealth_async._protocol.requests import (
-    check_base_url,
-    raw_call,
-)
+from nexhealth_async._protocol.requests import check_base_url, raw_call
 from nexhealth_async._protocol.retry import RetryPolicy
 from nexhealth_async._protocol.traceback_boundary import strip_traceback
 from nexhealth_async.errors import (
@@ -53,13 +49,7 @@ from nexhealth_async.scopes import AccountScope
 from nexhealth_async.workflows.practice_locations import practice_locations
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Collection,
-        Iterable,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from ssl import SSLContext
     from types import TracebackType
 

@@ -10,7 +10,6 @@ import asyncio
 import copy
 import io
 import os
-import ssl as tls
 import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, TypedDict
@@ -39,12 +38,13 @@ from nexhealth_async.errors import (
 )
 
 if TYPE_CHECKING:
+    import ssl as tls
     from collections.abc import Iterator, Mapping
 
     from nexhealth_async._protocol.http_messages import Request
 
 
-__all__ = ["Transport", "tls_context"]
+__all__ = ["Transport"]
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0)
 """aiohttp's timeouts. The call has its own deadline; only connecting has a shorter limit."""
@@ -403,40 +403,6 @@ def _check_proxy_response(response: aiohttp.ClientResponse, route: _ProxyRoute) 
     """Raise if the proxy itself refused the request."""
     if route.arguments and response.status == _PROXY_AUTH_REQUIRED:
         raise _ProxyRejectedError(response.status)
-
-
-def tls_context(value: tls.SSLContext | str | os.PathLike[str] | None) -> tls.SSLContext | None:
-    """Return the TLS context for the argument ``ssl``.
-
-    Args:
-        value: A context, or the path of a PEM file with CAs to trust beside the system's.
-
-    Raises:
-        InvalidArgumentError: The file holds no certificates, or the context does not verify them.
-    """
-    if value is None:
-        return None
-    if isinstance(value, tls.SSLContext):
-        if value.verify_mode is not tls.CERT_REQUIRED or not value.check_hostname:
-            raise InvalidArgumentError(
-                "ssl must be a context that verifies certificates and host names; "
-                "use ssl.create_default_context()"
-            )
-        return value
-    if not isinstance(value, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgumentError(
-            "ssl must be an ssl.SSLContext, the path of a file of CA certificates, or None; "
-            "certificates are always verified"
-        )
-    context = tls.create_default_context()
-    try:
-        context.load_verify_locations(cafile=os.fspath(value))
-    except (OSError, ValueError):
-        raise InvalidArgumentError(
-            "the file passed as ssl= cannot be read or holds no CA certificates in PEM form; "
-            "check its path"
-        ) from None
-    return context
 
 
 class _UnusableResponseError(Exception):
