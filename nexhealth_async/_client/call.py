@@ -7,7 +7,7 @@ import logging
 import random
 import warnings
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
 from attrs import evolve
 
@@ -40,19 +40,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from nexhealth_async._client.client import Client
     from nexhealth_async._client.hooks import Hooks
+    from nexhealth_async._client.options import Options
+    from nexhealth_async._client.state import ClientState
     from nexhealth_async._protocol.http_messages import Request
     from nexhealth_async._protocol.operations import OperationSpec
     from nexhealth_async._protocol.rate_limits import Permit
     from nexhealth_async._protocol.requests import PlannedCall
     from nexhealth_async._protocol.token_life import Token
 
-__all__ = ["CallRunner"]
+__all__ = ["CallContext", "CallRunner"]
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger("nexhealth_async")
+
+
+class CallContext(Protocol):
+    """The part of a client that its calls use."""
+
+    @property
+    def options(self) -> Options:
+        """The options of its calls."""
+        ...
+
+    @property
+    def state(self) -> ClientState:
+        """State shared with other clients of the session."""
+        ...
+
+    async def resolve_call(self, call: PlannedCall, deadline: float | None = None) -> PlannedCall:
+        """Return the call in the session's API version, which is determined first."""
+        ...
+
+    def replan_after_refusal(self, call: PlannedCall) -> PlannedCall | None:
+        """Return the call in another version after the account refused its own, if there is one."""
+        ...
 
 
 class CallRunner:
@@ -82,7 +105,7 @@ class CallRunner:
 
     def __init__(
         self,
-        client: Client,
+        client: CallContext,
         call: PlannedCall,
         *,
         deadline: float | None = None,
@@ -139,7 +162,7 @@ class CallRunner:
             )
             self._count_attempt()
             try:
-                with _Attempt(self, permit) as attempt:
+                with _AttemptContext(self, permit) as attempt:
                     response = await self.state.transport.send(request, timeout=attempt.seconds)
                     attempt.answered(response)
                     return self._check_ignored_params(read(response, self.call.spec))
@@ -450,7 +473,7 @@ class CallRunner:
         return result
 
 
-class _Attempt:
+class _AttemptContext:
     """Context of one attempt: time limit, permit, budget, statistics and hooks.
 
     A context manager rather than a coroutine, which would add a frame to every stack. It releases
@@ -517,7 +540,7 @@ class _Attempt:
             elif not run.logs_in:
                 run.state.version.confirm(run.call.version)
             if run.recorder is not None:
-                run.recorder.failed(None if kind is None else kind.__name__)
+                run.recorder.finished(None if kind is None else kind.__name__)
         finally:
             del error, traceback  # break the cycle between this frame and the traceback
 
@@ -529,7 +552,7 @@ class _Attempt:
             run.reservation.commit()
         run.state.rate_limiter.complete(self._permit, answered=self._is_over)
         if run.recorder is not None:
-            run.recorder.finished(run.loop.time() - self._started)
+            run.recorder.measured(run.loop.time() - self._started)
         if _LOG.isEnabledFor(logging.DEBUG):
             _LOG.debug(
                 "%s: %s, attempt %d, %.0f ms",

@@ -211,7 +211,7 @@ class HookRecorder:
         )
         self._hooks.before(self._attempt)
 
-    def finished(self, seconds: float) -> None:
+    def measured(self, seconds: float) -> None:
         """Record the duration of sending and receiving."""
         self._seconds = seconds
 
@@ -224,7 +224,7 @@ class HookRecorder:
         """Record the number of records in a page of a list."""
         self._records = records
 
-    def failed(self, error: str | None) -> None:
+    def finished(self, error: str | None) -> None:
         """Call the hooks after an attempt; ``error`` is None on success."""
         self._hooks.after(
             AttemptOutcome(
