@@ -44,8 +44,8 @@ class FlatWalk(AsyncIterator[T], Generic[S, T]):
             await self.aclose()
             raise StopAsyncIteration
         while not self._ready:
-            if self._walk is None and (walk := next(self._walks, None)) is not None:
-                self._walk = walk
+            if self._walk is None:
+                self._walk = next(self._walks, None)
             if self._walk is None:
                 raise StopAsyncIteration
             try:

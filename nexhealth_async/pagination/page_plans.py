@@ -34,8 +34,6 @@ __all__ = [
     "PageResult",
     "UnpagedPlan",
     "check_drift",
-    "cursor_start",
-    "numbered_start",
 ]
 
 _MAX_REPEATS = 50
@@ -191,7 +189,7 @@ class CursorPlan:
         self._cursor: str | None = None
         if after is not None:
             # Keep the page size: it is undocumented whether a cursor is valid with another one.
-            self._per_page, self._cursor = cursor_start(after)
+            self._per_page, self._cursor = _parse_resume(_AT_CURSOR, after)
         self._followed = {hash(self._cursor)}
         """Hashes of the cursors that were followed, to detect loops."""
         self._number = 0
@@ -282,7 +280,7 @@ class NumberedPlan:
         """True once a change of the list was detected."""
         self._resumed = after is not None
         if after is not None:
-            page, self._per_page, self._size, count = numbered_start(after, drift=drift)
+            page, self._per_page, self._size, count = _numbered_start(after, drift=drift)
             self._first, self._count = page + 1, None if count == -1 else count
         self._begin_pass(self._first, last=2 if self._eager else self._first)
 
@@ -539,13 +537,7 @@ def _new_indexes(ids: Sequence[object], repeated: set[int], *, anonymous: bool) 
     return tuple(new)
 
 
-def cursor_start(after: str) -> tuple[str, str]:
-    """Return page size and cursor of a resume value; raises `InvalidArgumentError`."""
-    per_page, cursor = _parse_resume(_AT_CURSOR, after)
-    return per_page, cursor
-
-
-def numbered_start(after: str, *, drift: Drift) -> tuple[int, int, int, int]:
+def _numbered_start(after: str, *, drift: Drift) -> tuple[int, int, int, int]:
     """Return page, ``per_page``, page size and count; raises `InvalidArgumentError`."""
     if drift == "verify":
         raise InvalidArgumentError(

@@ -49,8 +49,6 @@ from nexhealth_async.pagination.page_plans import (
     NumberedPlan,
     UnpagedPlan,
     check_drift,
-    cursor_start,
-    numbered_start,
 )
 from nexhealth_async.pagination.prefetching import Pager, PageSource, RawPage
 
@@ -104,15 +102,28 @@ class WalkConfig(Generic[T]):
     after: str | None = None
 
     def make_plan(self, call: PlannedCall) -> PagePlan:
-        """Create the page plan of a walk, for the API version of the call."""
-        _check_start(self, call)
+        """Create the page plan of a walk, for the API version of the call.
+
+        Raises:
+            InvalidArgumentError: The list does not support ``after`` or ``drift`` in this version.
+        """
         spec = call.spec
         if spec.paging not in (Paging.NUMBERED, Paging.CURSOR):
+            if self.after is not None:
+                raise InvalidArgumentError(
+                    "this list has only one page; leave out after=", operation=spec.operation
+                )
             return UnpagedPlan()
         per_page = self.per_page or spec.max_per_page or 100
         if self.limit is not None:
             per_page = max(1, min(per_page, self.limit))
         if spec.paging is Paging.CURSOR:
+            if self.drift == "verify":
+                raise InvalidArgumentError(
+                    "a list with cursors has no count to verify and does not shift as numbered "
+                    "pages do; leave out drift=",
+                    operation=spec.operation,
+                )
             return CursorPlan(per_page=per_page, after=self.after)
         return NumberedPlan(
             per_page=per_page,
@@ -131,32 +142,9 @@ def check_config(config: WalkConfig[T]) -> WalkConfig[T]:
         if value is not None and (not isinstance(value, int) or value < least):
             raise InvalidArgumentError(f"{name} must be a whole number of at least {least}")
     check_drift(config.drift)
-    _check_start(config, config.call)
+    if config.after is not None or config.drift == "verify":
+        config.make_plan(config.call)  # raises if the list does not support them
     return config
-
-
-def _check_start(config: WalkConfig[T], call: PlannedCall) -> None:
-    """Raise if the list does not support ``after`` or ``drift`` in this version."""
-    spec, after = call.spec, config.after
-    match spec.paging:
-        case Paging.NUMBERED:
-            if after is not None:
-                numbered_start(after, drift=config.drift)
-        case Paging.CURSOR:
-            if config.drift == "verify":
-                raise InvalidArgumentError(
-                    "a list with cursors has no count to verify and does not shift as numbered "
-                    "pages do; leave out drift=",
-                    operation=spec.operation,
-                )
-            if after is not None:
-                cursor_start(after)
-        case _ if after is not None:
-            raise InvalidArgumentError(
-                "this list has only one page; leave out after=", operation=spec.operation
-            )
-        case _:
-            pass
 
 
 async def _count(source: PageSource, call: PlannedCall) -> int:

@@ -28,7 +28,7 @@ _HOLD_ARGUMENTS = (
     "_client/transport.py:__init__",
     "_client/transport.py:_host_of",
     "pagination/walk.py:check_config",
-    "pagination/walk.py:_check_start",
+    "pagination/walk.py:make_plan",
 )
 """Frames that hold a session's, scope's or walk's settings: addresses, versions, sizes."""
 
