@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
-__all__ = ["TestModeToken", "backoff_delay", "is_testing", "set_testing"]
+__all__ = ["BackoffSwitch", "backoff_delay", "is_testing", "set_testing"]
 
 _LOG = logging.getLogger("nexhealth_async")
 
@@ -16,7 +16,7 @@ class _TestMode:
     on = False
 
 
-class TestModeToken:
+class BackoffSwitch:
     """Context manager returned by `set_testing`: restores the previous state on exit."""
 
     __slots__ = ("_previous",)
@@ -37,7 +37,7 @@ class TestModeToken:
         _TestMode.on = self._previous
 
 
-def set_testing(enabled: bool, /) -> TestModeToken:  # noqa: FBT001 - called as set_testing(True)
+def set_testing(enabled: bool, /) -> BackoffSwitch:  # noqa: FBT001 - called as set_testing(True)
     """Turn back-off off in every session of this process, or on again.
 
     While testing is enabled, calls do not wait between attempts: neither for the library's back-off
@@ -53,7 +53,7 @@ def set_testing(enabled: bool, /) -> TestModeToken:  # noqa: FBT001 - called as 
     Returns:
         The token of the switch; as a context manager it restores the previous state.
     """
-    token = TestModeToken(previous=_TestMode.on)
+    token = BackoffSwitch(previous=_TestMode.on)
     if enabled and not _TestMode.on:
         _LOG.warning("back-off is off in this process: set_testing(True) is for test suites only")
     _TestMode.on = enabled

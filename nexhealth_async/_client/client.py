@@ -152,7 +152,7 @@ class Client:
 
     async def request(self, call: PlannedCall, read: Callable[[Response, OperationSpec], T]) -> T:
         """Send a call that is the same in all API versions."""
-        return await self._runner(self._check_in_some_version(call)).run(read)
+        return await self._runner(self._in_session_version(call)).run(read)
 
     def download(self, url: str | None) -> Download:
         """Return the download of a file on the API's host, for ``async with``.
@@ -163,12 +163,12 @@ class Client:
         call = download_call(url, base_url=self.state.base_url, subdomain=self.options.subdomain)
 
         async def begin() -> Stream:
-            runner = self._runner(self._check_in_some_version(call), streams=True)
+            runner = self._runner(self._in_session_version(call), streams=True)
             return await runner.run(read_stream)
 
         return Download(begin, call.operation)
 
-    def track_write(self, *identity: object, subdomain: object = None) -> PendingWrite:
+    def pending_write(self, *identity: object, subdomain: object = None) -> PendingWrite:
         """Return the pending write with this identity, unique in a practice."""
         options = self.options
         return self.state.pending_writes.get(
@@ -281,7 +281,7 @@ class Client:
                 return replan(V3)
             raise
 
-    def _check_in_some_version(self, call: PlannedCall) -> PlannedCall:
+    def _in_session_version(self, call: PlannedCall) -> PlannedCall:
         """Return a call that is the same in all versions, planned for the session's."""
         version = self.options.version
         if version != AUTO:

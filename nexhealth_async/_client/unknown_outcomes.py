@@ -60,7 +60,7 @@ class PendingWrite:
 
     def __repr__(self) -> str:
         """Show the state, never the content."""
-        return f"<Write {'settled' if self.pending_until is None else 'unsettled'}>"
+        return f"<PendingWrite {'settled' if self.pending_until is None else 'unsettled'}>"
 
     async def __aenter__(self) -> Self:
         """Wait until no other caller attempts the same write."""

@@ -101,20 +101,11 @@ def error_for_response(
         case 401:
             return make(AuthenticationError, "the API does not accept the credentials")
         case 403 if texts is None:
-            return make(
-                FirewallBlockedError,
-                "a firewall in front of the API refused the request",
-            )
+            return make(FirewallBlockedError, "a firewall in front of the API refused the request")
         case 403 if _LEDGER_PATHS.match(spec.path):
-            return make(
-                FinancialAccessDisabledError,
-                "access is denied",
-            )
+            return make(FinancialAccessDisabledError, "access is denied")
         case 403:
-            return make(
-                PermissionDeniedError,
-                "access is denied",
-            )
+            return make(PermissionDeniedError, "access is denied")
         case 404:
             return _not_found_error(make, spec)
         case 429:
@@ -137,13 +128,13 @@ def _plain_text(response: Response) -> tuple[str, ...]:
     return (body.decode(errors="replace"),)
 
 
-def _not_found_error(error_class: Callable[..., APIError], spec: OperationSpec) -> APIError:
+def _not_found_error(make: Callable[..., APIError], spec: OperationSpec) -> APIError:
     if spec.path != LOGIN.path:
-        error = error_class(NotFoundError, "there is no such record or path for this practice")
+        error = make(NotFoundError, "there is no such record or path for this practice")
         if "{" not in spec.path:  # the path has no record's id
             error.advice = "check the ids, also the location's, and that they are this practice's"
         return error
-    error = error_class(NotFoundError, "the server has no login in this API version")
+    error = make(NotFoundError, "the server has no login in this API version")
     error.advice = "check base_url and version"
     return error
 

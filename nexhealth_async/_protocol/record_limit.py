@@ -73,4 +73,4 @@ def _wrapper_struct(
     """Return a struct class with these keys, which skips all others."""
     names = {f"field_{index}": key for index, key in enumerate(dict.fromkeys(keys))}
     fields = [(name, kind, None) for name in names]
-    return msgspec.defstruct("ClaimHolder", cast("Any", fields), rename=names, namespace=namespace)
+    return msgspec.defstruct("Wrapper", cast("Any", fields), rename=names, namespace=namespace)

@@ -80,7 +80,7 @@ class PlannedCall:
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     """Media type of the body, if there is one."""
-    insignificant_params: bool = False
+    safe_by_argument: bool = False
     """True if an argument makes an unsafe write safe."""
     version: str = V2
     """API version of the call."""
@@ -93,7 +93,7 @@ class PlannedCall:
     @property
     def safe(self) -> bool:
         """True if the call may be repeated without harm."""
-        return self.insignificant_params or self.spec.safe
+        return self.safe_by_argument or self.spec.safe
 
     @property
     def operation(self) -> str:
@@ -265,7 +265,7 @@ def plan(
         query=tuple(query),
         body=body,
         content_type=content_type,
-        insignificant_params=spec.safe_if is not None and fields.get(spec.safe_if) is True,
+        safe_by_argument=spec.safe_if is not None and fields.get(spec.safe_if) is True,
         version=version,
     )
 

@@ -180,7 +180,7 @@ class _Booking:
         """Return the pending write of this booking, which must not happen twice."""
         fields, slot = self.fields, self.slot
         identity = (_BOOK, fields.get("patient_id"), slot.provider_id, slot.start.timestamp())
-        return self.calls.client.track_write(*identity, subdomain=fields.get("subdomain"))
+        return self.calls.client.pending_write(*identity, subdomain=fields.get("subdomain"))
 
     def _location(self) -> dict[str, object]:
         return {} if self.slot.location_id is None else {"location_id": self.slot.location_id}

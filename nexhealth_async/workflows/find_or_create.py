@@ -73,7 +73,7 @@ async def _search_or_create(
     date_of_birth = cast("Mapping[str, object]", fields["bio"]).get("date_of_birth")
     names = (_fold_name(fields.get(name)) for name in ("first_name", "last_name"))
     identity = ("POST /patients", *names, str(date_of_birth), phone)
-    async with calls.client.track_write(*identity, subdomain=fields.get("subdomain")) as write:
+    async with calls.client.pending_write(*identity, subdomain=fields.get("subdomain")) as write:
         return await _find_or_create_once(calls, fields, date_of_birth, phone, write)
 
 

@@ -52,7 +52,7 @@ class ArgumentRecorder(Client):
     ) -> Any:
         return await self.call(endpoint, arguments, *ids), 200
 
-    def track_write(self, *identity: object, subdomain: object = None) -> Any:
+    def pending_write(self, *identity: object, subdomain: object = None) -> Any:
         raise NotImplementedError(identity, subdomain)
 
     def download(self, url: str | None) -> Any:
