@@ -31,7 +31,7 @@ NEX = web.AppKey("NEX", NexHealth)
 
 def make_app(nex: NexHealth | None = None) -> web.Application:
     """Return the application; without a session it makes one from the environment."""
-    app = web.Application(middlewares=[refusals])
+    app = web.Application(middlewares=[handle_errors])
     app[NEX] = nex or NexHealth(
         subdomain=os.environ["NEXHEALTH_SUBDOMAIN"],
         location_id=int(os.environ["NEXHEALTH_LOCATION_ID"]),
@@ -67,7 +67,7 @@ async def show_patient(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors of the library into responses; fastapi_app.py tells more kinds apart."""
     try:
         return await handler(request)

@@ -13,7 +13,7 @@ ENTRIES = re.split(r"^## (?=\d+\. )", TEXT, flags=re.MULTILINE)[1:]
 def test_entries_are_numbered_consecutively() -> None:
     numbers = [int(entry.partition(".")[0]) for entry in ENTRIES]
     assert numbers == list(range(1, len(ENTRIES) + 1))
-    assert ENTRIES
+    assert len(ENTRIES) >= 20
 
 
 def test_every_entry_has_all_parts_in_order() -> None:

@@ -19,8 +19,7 @@ WAYS = ("documented", "observed", "guessed", "open")
 
 
 def test_no_surprise_occurs_twice() -> None:
-    assert TITLES
-    assert len(set(TITLES)) == len(TITLES)
+    assert len(set(TITLES)) == len(TITLES) > 40
 
 
 @pytest.mark.parametrize("part", PARTS, ids=TITLES)
@@ -41,7 +40,7 @@ def test_the_kinds_of_evidence_are_explained() -> None:
 def test_every_named_error_exists() -> None:
     named = {name for name in re.findall(r"`([A-Z]\w+)[`(]", TEXT) if hasattr(errors, name)}
     others = set(re.findall(r"`([A-Z]\w+)`", TEXT)) - named
-    assert named
+    assert len(named) > 12
     assert others <= {"Decimal"}
 
 
@@ -49,7 +48,7 @@ def test_every_named_method_exists() -> None:
     calls = set(re.findall(r"`(?:nex\.)?([a-z_]+)\.([a-z_]+)(?:\(.*?\))?`", TEXT))
     nex = NexHealth("no-key-is-needed-to-look")
     spoken_of = {(noun, verb) for noun, verb in calls if noun != "page" and hasattr(nex, noun)}
-    assert spoken_of
+    assert len(spoken_of) > 6
     for noun, verb in spoken_of:
         assert hasattr(getattr(nex, noun), verb), f"{noun}.{verb}"
     assert hasattr(nexhealth_async, "normalize_phone")
