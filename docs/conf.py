@@ -1,4 +1,4 @@
-"""How the site is built: ``sphinx-build -W -n --keep-going -b html docs build/site``."""
+"""Sphinx configuration; ``sphinx-build -W -n --keep-going -b html docs build/site`` builds it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ default_role = "py:obj"  # `Walk` in a docstring is a link, or a warning; ``text
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 python_display_short_literal_types = True
-python_maximum_signature_line_length = 200  # as written in full, which is about 88 as shown
+python_maximum_signature_line_length = 200  # with full names; about 88 as shown
 autodoc_default_options = {
     "members": True,
     "undoc-members": True,
@@ -57,11 +57,11 @@ _FOREIGN = (
     *("pytest", "redis", "ssl", "starlette", "types", "typing", "zoneinfo"),
 )
 nitpick_ignore_regex = [
-    # Other people's names: to link them, their inventories would have to be fetched.
+    # Names of other libraries; links would require downloading their inventories.
     ("py:.*", rf"({'|'.join(_FOREIGN)})\..*"),
 ]
 
-# How it looks
+# Appearance
 
 html_theme = "furo"
 html_title = f"nexhealth_async {version}"

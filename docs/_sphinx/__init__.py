@@ -1,3 +1,3 @@
-"""What the site needs beyond Sphinx: our names, how they read, and the pages from the root."""
+"""Sphinx extensions of the site: links to public names, generated tables and pages."""
 
 __all__: list[str] = []

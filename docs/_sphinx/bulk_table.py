@@ -1,4 +1,4 @@
-"""Table of what a bulk pull promises of each list, for docs/bulk.md."""
+"""Table of the guarantees of a bulk pull for each list, for docs/bulk.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMES: Final = {
 
 
 def guarantees_table() -> str:
-    """Return the table in Markdown: each list, and what holds for it in each version."""
+    """Return a Markdown table with a row for each list and its guarantees in each version."""
     names = dict.fromkeys([*resources("v3"), *resources("v2")])
     lines = [
         "| list | read for each | comes in, v2 | v3 | changes, v2 | v3 | deleted, v2 | v3 |",

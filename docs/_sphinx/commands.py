@@ -1,4 +1,4 @@
-"""The directive ``command-line``: what ``nexhealth --help`` says of every command."""
+"""Directive ``command-line``: the help of every command of ``nexhealth``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["setup"]
 
 
 _OPTION: Final = re.compile(r"(?<![`\w-])(--[a-z]\w*)(?=[\s.,;:)])(?![^`\n]*`:)")
-"""An option that is spoken of, outside of code."""
+"""An option in prose, outside of code."""
 
 
 class _CommandLine(SphinxDirective):
-    """Every command with its options, as Markdown that the command line writes of itself."""
+    """Every command with its options, from the Markdown that cyclopts generates."""
 
     def run(self) -> list[Node]:
         text = build_app().generate_docs("markdown")
@@ -32,6 +32,6 @@ class _CommandLine(SphinxDirective):
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Offer the directive."""
+    """Register the directive."""
     app.add_directive("command-line", _CommandLine)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

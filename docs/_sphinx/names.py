@@ -1,7 +1,7 @@
-"""The public names, and links to them from wherever a docstring or a signature says one.
+"""Public names, and links to them from docstrings, signatures and guides.
 
 A name is documented once, under the module that users import it from. Docstrings, annotations and
-guides may call it as they like: by its own name, by the module it is written in, or by a member.
+guides may refer to it by its own name, by the module that defines it, or by one of its members.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ MODULES: Final = (
         if not part.name.startswith("_")
     ),
 )
-"""What users import from. Each name in the ``__all__`` of one of them has its place in the site."""
+"""Modules that users import from; each name in their ``__all__`` is documented on the site."""
 
 
 def offered() -> Iterator[tuple[str, object]]:
-    """Yield each public name, with its module, and what it stands for."""
+    """Yield each public name with its module, and the object it refers to."""
     for module in MODULES:
         loaded = import_module(module)
         names: list[str] = loaded.__all__
@@ -69,16 +69,16 @@ def offered() -> Iterator[tuple[str, object]]:
 
 
 def written_in(value: object) -> str | None:
-    """Return the name of a class or function in the module that it is written in."""
+    """Return the name of a class or function with the module that defines it."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     return f"{module}.{name}" if module and name else None
 
 
 @cache
 def homes() -> Mapping[str, tuple[str, ...]]:
-    """Return, by the name a thing has where it is written, the public names it goes by.
+    """Map the defining name of each object to its public names.
 
-    Each of these names leads to the same ones.
+    Each public name is a key too, with the same value.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name, value in offered():
@@ -89,7 +89,7 @@ def homes() -> Mapping[str, tuple[str, ...]]:
 
 
 def _spellings(target: str) -> Iterator[str]:
-    """Yield the names that a thing or the class it is in may be documented under."""
+    """Yield the names that an object, or the class around it, may be documented under."""
     yield target
     head, tail = target, ""
     while "." in head:
@@ -99,7 +99,7 @@ def _spellings(target: str) -> Iterator[str]:
 
 
 def _in_scope(node: Element, target: str) -> Iterator[str]:
-    """Yield the names of what a docstring's own module means by a name."""
+    """Yield the names of the object that a name refers to in the docstring's own module."""
     module, kind = node.get("py:module"), node.get("py:class")
     if not module:
         return
@@ -114,7 +114,7 @@ def _in_scope(node: Element, target: str) -> Iterator[str]:
 
 
 class _Index:
-    """What is documented, by the ends of its names."""
+    """Documented names, by their last parts."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.ends: dict[str, list[str]] = {}
@@ -124,7 +124,10 @@ class _Index:
                 self.ends.setdefault(".".join(parts[start:]), []).append(name)
 
     def nearest(self, target: str, module: str) -> str | None:
-        """Return the one thing that ends so; one of the same module or of the top goes first."""
+        """Return the name that ends so; prefer the same module, then the top level.
+
+        None if there is no such name, or more than one.
+        """
         names = self.ends.get(target, [])
         for name in (f"{module}.{target}", f"nexhealth_async.{target}"):
             if name in names:
@@ -133,7 +136,7 @@ class _Index:
 
 
 class _Links:
-    """Links names of ours that Python's own rules do not find."""
+    """Resolver of references to our names that Sphinx cannot resolve."""
 
     def __init__(self) -> None:
         self._index: _Index | None = None
@@ -159,7 +162,7 @@ class _Links:
 
 
 def _is_plain(target: str) -> bool:
-    """Whether a name is to be shown without a link: a type variable, a stand-in for pyarrow's."""
+    """Return True for names without a link: type variables, private names, pyarrow protocols."""
     if target.startswith("nexhealth_async.export.pyarrow_types."):
         return True
     if target in {"T", "Ts", "P", "R"}:
@@ -176,7 +179,7 @@ def _is_plain(target: str) -> bool:
 
 
 def _take_literally(_app: Sphinx, doctree: document) -> None:
-    """Let a type in a signature mean just what it says: ``date`` no field that is called so."""
+    """Resolve types in signatures by their full names, so that ``date`` is not a field ``date``."""
     for node in doctree.findall(pending_xref):
         if node.get("refdomain") == "py" and node.get("reftype") == "class":
             node.attributes.pop("refspecific", None)
@@ -184,7 +187,7 @@ def _take_literally(_app: Sphinx, doctree: document) -> None:
 
 
 def _list_no_fields(_app: Sphinx, doctree: document) -> None:
-    """Keep fields and keys out of the tables of contents, which would be longer than the page."""
+    """Leave fields and keys out of tables of contents, which would be longer than the page."""
     for node in doctree.findall(desc):
         if node.get("objtype") in {"attribute", "data"}:
             for signature in node.findall(desc_signature):
@@ -192,7 +195,7 @@ def _list_no_fields(_app: Sphinx, doctree: document) -> None:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Be asked about each name that Sphinx itself cannot place."""
+    """Register the resolver of names that Sphinx cannot resolve."""
     app.connect("doctree-read", _take_literally)
     app.connect("doctree-read", _list_no_fields, priority=400)  # before the tables are made
     app.connect("missing-reference", _Links())

@@ -1,4 +1,4 @@
-"""Tables of every operation, for docs/operations.md."""
+"""Tables of all operations, for docs/operations.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REPLY: Final = {
 
 
 def counts() -> str:
-    """Say how many operations there are in each version, and how many are the same in both."""
+    """Return a sentence with the number of operations in each version and in both."""
     v2 = 1 + sum(one.v2 is not None for one in ENDPOINTS)
     v3 = 1 + sum(one.v3 is not None for one in ENDPOINTS)
     same = 1 + sum(one.v2 is not None and one.v2 == one.v3 for one in ENDPOINTS)
@@ -62,7 +62,7 @@ def _resource(noun: str, endpoints: list[Endpoint[object]]) -> Iterator[str]:
 
 
 def _rows(endpoint: Endpoint[object]) -> list[tuple[str, OperationSpec]]:
-    """Return one row where the versions agree in what is shown, else one for each."""
+    """Return one row if the versions do not differ in the table, else one for each version."""
     v2, v3 = endpoint.v2, endpoint.v3
     if v2 is not None and v3 is not None and _shown(v2) == _shown(v3):
         return [("", v3)]
@@ -80,7 +80,7 @@ def _again(row: OperationSpec) -> str:
 
 
 def _asked_for(endpoint: Endpoint[object]) -> str:
-    """Say which records of a list the API itself may leave out, and how to have them."""
+    """Return a note on records that the API leaves out by default; empty if there are none."""
     rows = (("v2", endpoint.v2), ("v3", endpoint.v3))
     served = [version for version, row in rows if row is not None]
     found = {version: told for version in served if (told := _choices(endpoint.resource, version))}
@@ -93,7 +93,7 @@ def _asked_for(endpoint: Endpoint[object]) -> str:
 
 
 def _choices(resource: str, version: str) -> str:
-    """Return the filters that bulk pulls give to have all records of a list."""
+    """Return the filters that a bulk pull sends to get all records of a list."""
     try:
         lists = facts(resource, version).lists
     except (InvalidArgumentError, NotInVersionError):
@@ -116,6 +116,6 @@ def _names(rates: set[RateClass]) -> str:
 
 def login() -> str:
     return (
-        f"The login, `{LOGIN.operation}`, goes by itself; "
-        f"`await nex.log_in()` asks for it early. Limit: *{LOGIN.rate.value}*."
+        f"A session logs in by itself, with `{LOGIN.operation}`; `await nex.log_in()` does so "
+        f"early. Limit: *{LOGIN.rate.value}*."
     )

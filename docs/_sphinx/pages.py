@@ -1,7 +1,7 @@
-"""The pages whose text stands at the root of the project, and links that leave the site.
+"""Pages from files at the root of the project, and links to files outside the site.
 
-On a code host each link leads to a file. In the site those to files that are pages of it lead
-there, other files can be downloaded, and folders are named without a link.
+On a code host each link points to a file. On the site, links to files that are pages of the site
+point to those pages, other files can be downloaded, and directories have no link.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FROM_ROOT: Final = {
     "security": ROOT / "SECURITY.md",
     "changelog": ROOT / "CHANGELOG.md",
 }
-"""Pages of the site, and the files at the root that are shown there."""
+"""Files at the root that are pages of the site, by page name."""
 
 _LINK: Final = re.compile(
     r"(?P<code>^```.*?^```$)|\[(?P<text>(?:`[^`]*`|[^\[\]`])*)\]\((?P<to>[^)\s]+)\)|`[^`]*`",
@@ -34,7 +34,7 @@ _LINK: Final = re.compile(
 
 
 def for_the_site(text: str, *, file: Path, page: Path) -> str:
-    """Return the text of a file with its links as a page of the site has them."""
+    """Return the text of a file with its links converted for a page of the site."""
 
     def moved(match: re.Match[str]) -> str:
         words, to = match["text"], match["to"]
@@ -53,7 +53,7 @@ def for_the_site(text: str, *, file: Path, page: Path) -> str:
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:
-    """Give a page the text it shows."""
+    """Replace the source of a page by the file at the root, and convert its links."""
     page = file = Path(app.env.doc2path(name))
     text = source[0]
     if name in _FROM_ROOT and _FROM_ROOT[name].exists():
@@ -64,6 +64,6 @@ def _read(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Be given each page before it is read."""
+    """Register the conversion of each page's source."""
     app.connect("source-read", _read)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

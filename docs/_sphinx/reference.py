@@ -1,7 +1,7 @@
 """Pages of the reference for resources and models, written before the site is built.
 
-Each module of `nexhealth_async.resources` and `nexhealth_async.models` gets a page, which shows
-what the module names in ``__all__``. The pages are not committed.
+Each module of `nexhealth_async.resources` and `nexhealth_async.models` has a page with the names in
+its ``__all__``. The pages are not committed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["pages", "setup"]
 
 _SHARED: Final = "shared"
-"""Name of the page for what all models share."""
+"""Name of the page for the base class and the types that all models share."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -45,7 +45,7 @@ def _modules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
 
 
 def _page(module: ModuleType, home: str, heading: str) -> str:
-    """Return a page of what a module offers, under the name that users import it from."""
+    """Return the page of a module's public names, under the module that users import from."""
     public = import_module(home)
     defined = [name for name in vars(module) if name in module.__all__ and hasattr(public, name)]
     lines = [
@@ -68,7 +68,7 @@ def _is_resource(value: object) -> bool:
 
 
 def _write(app: Sphinx) -> None:
-    """Write the pages that are new or differ, and delete those of modules that are gone."""
+    """Write new and changed pages, and delete those of removed modules."""
     folder = Path(app.srcdir) / "reference"
     written = {folder / path: text for path, text in pages()}
     for path, text in written.items():
@@ -82,6 +82,6 @@ def _write(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Write the pages before Sphinx looks for them."""
+    """Write the pages before Sphinx searches for pages."""
     app.connect("builder-inited", _write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

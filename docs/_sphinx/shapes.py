@@ -1,4 +1,4 @@
-"""How classes and signatures of ours read in the reference."""
+"""Presentation of classes, signatures and docstrings in the reference."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ _MADE_BY_USERS = frozenset(
         "nexhealth_async.webhooks.Receiver",
     }
 )
-"""Classes whose constructor is shown; of all others the fields or keys say more."""
+"""Classes whose constructor is shown; the others have fields or keys, or are never created."""
 
 
 def _modules() -> Iterator[ModuleType]:
-    """Import everything there is."""
+    """Import and yield all modules of the package."""
     for found in walk_packages(nexhealth_async.__path__, "nexhealth_async."):
         if not found.name.endswith("__main__"):
             yield import_module(found.name)
 
 
 def _see_types(module: ModuleType) -> None:
-    """Carry out the imports a module does for type checkers only, so that annotations resolve."""
+    """Run a module's imports for type checkers, so that annotations can be resolved."""
     for node in ast.parse(getsource(module)).body:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             imports: list[ast.stmt] = [
@@ -84,7 +84,7 @@ def _see_types(module: ModuleType) -> None:
 
 
 def _keep_aliases(modules: Iterable[ModuleType]) -> None:
-    """Show these aliases by their names, which are documented, instead of what they stand for."""
+    """Show these aliases by name instead of by value."""
     for home, name in (
         ("models", "Timestamp"),
         ("models", "JSON"),
@@ -98,7 +98,7 @@ def _keep_aliases(modules: Iterable[ModuleType]) -> None:
 
 
 def _fold_filters() -> None:
-    """Show ``**filters: Unpack[PatientFilters]``, which links; ``help()`` has them spelt out."""
+    """Show ``**filters: Unpack[PatientFilters]``, a link, instead of the filters of ``help()``."""
     for owner in (*Resource.__subclasses__(), Bulk, fleet):
         for member in vars(owner).values():
             if isfunction(member):
@@ -106,16 +106,16 @@ def _fold_filters() -> None:
 
 
 def _bare_fixtures() -> None:
-    """Show fixtures as the functions they are written as."""
+    """Show fixtures as functions."""
     for name in pytest_plugin.__all__:
         fixture: Any = getattr(pytest_plugin, name)
         setattr(pytest_plugin, name, fixture.__wrapped__)
 
 
 def _join_fields(model: object) -> None:
-    """Let a model's fields stand in the order of the source, those of its private base last.
+    """Sort a model's fields as in the source, those of its private base last.
 
-    The values that such a base keeps for speed say no more than ``| None``.
+    The defaults stored as class attributes of that base are removed, because they would be shown.
     """
     if not isinstance(model, type) or not issubclass(model, Record):
         return
@@ -131,7 +131,7 @@ def _join_fields(model: object) -> None:
 
 
 def _join_keys(kind: Any) -> None:
-    """Let a typed dictionary's keys be explained where private bases explain them."""
+    """Give the keys of a typed dictionary the docstrings of its private bases."""
     said = _read(kind).attr_docs
     waiting = list(_bases(kind))
     for base in waiting:
@@ -142,7 +142,7 @@ def _join_keys(kind: Any) -> None:
 
 
 def _read(kind: type) -> ModuleAnalyzer:
-    """Return what Sphinx knows of the source of a class's module; it keeps that."""
+    """Return Sphinx's analysis of a class's module, which Sphinx caches."""
     analyzer = ModuleAnalyzer.for_module(kind.__module__)
     analyzer.analyze()
     return analyzer
@@ -151,13 +151,13 @@ def _read(kind: type) -> ModuleAnalyzer:
 def _signature(
     _app: Sphinx, what: str, name: str, _thing: object, _options: object, *shown: str | None
 ) -> tuple[str, None] | None:
-    """Leave out the constructors of what users never make."""
+    """Leave out the constructors of classes that users never create."""
     is_left_out = what in {"class", "exception"} and name not in _MADE_BY_USERS
     return ("", None) if is_left_out and shown[0] is not None else None
 
 
 def _bases(kind: Any) -> tuple[Any, ...]:
-    """Return the bases of a class as they are written; a typed dictionary forgets its own."""
+    """Return the bases of a class as in the source; a typed dictionary does not store them."""
     if not is_typeddict(kind):
         return tuple(getattr(kind, "__orig_bases__", kind.__bases__))
     module = sys.modules[kind.__module__]
@@ -172,13 +172,13 @@ def _bases(kind: Any) -> tuple[Any, ...]:
 
 @cache
 def _public_bases(kind: Any) -> tuple[Any, ...]:
-    """Return the bases that mean something to users, those of private ones in their place."""
+    """Return the public bases of a class; a private base is replaced by its own bases."""
     found: dict[Any, None] = {}
     for base in _bases(kind):
         plain = getattr(base, "__origin__", base)
         home = written_in(plain) or ""
         if home.startswith("nexhealth_async.") and home not in homes():
-            # Its parameters are its own affair.
+            # The type parameters of a private base are not shown.
             bases = [getattr(one, "__origin__", one) for one in _public_bases(plain)]
             found |= dict.fromkeys(bases)
         elif plain not in {object, Generic, Protocol, ABC}:
@@ -210,7 +210,7 @@ def _annotated(kind: type) -> Mapping[str, object]:
 
 @cache
 def _said_elsewhere(full_name: str) -> list[str]:
-    """Return the docstring below a variable, from the module it is written in."""
+    """Return the docstring below a variable, from the module that defines it."""
     package, _, name = full_name.rpartition(".")
     written = re.compile(rf"^{name}\b", re.MULTILINE)
     ours = [home for home in sorted(sys.modules) if home.startswith("nexhealth_async")]
@@ -226,9 +226,9 @@ def _said_elsewhere(full_name: str) -> list[str]:
 def _docstring(
     _app: Sphinx, what: str, name: str, thing: object, _options: object, lines: list[str]
 ) -> None:
-    """Read docstrings as Google writes them, and find those written elsewhere.
+    """Convert Google-style docstrings, and add those of variables from other modules.
 
-    Those of fields are plain text: there, "True: only new ones" would pass for a type.
+    Docstrings of fields stay as they are: "True: only new ones" would be read as a type.
     """
     if what == "data":
         lines[:] = _said_elsewhere(name) or lines
@@ -241,7 +241,7 @@ def _docstring(
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Make everything ready to be read, and be asked about what is shown."""
+    """Prepare all modules for autodoc, and register the handlers."""
     modules = list(_modules())
     for module in modules:
         _see_types(module)

@@ -1,6 +1,6 @@
-"""Tables that are made from the code when the site is built.
+"""Tables that are generated from the code when the site is built.
 
-A page says where one belongs with a comment on a line of its own: ``<!-- table: operations -->``.
+A page marks the position of a table by a line with a comment: ``<!-- table: operations -->``.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "paging": version_tables.paging,
     "rules": version_tables.rules,
 }
-"""What makes each table, by the name that pages give it."""
+"""Functions that return the tables, by the names in the comments."""
 
 _PLACE: Final = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
 
 
 def with_tables(text: str) -> str:
-    """Return the text of a page with its tables filled in."""
+    """Return the text of a page with its tables in place of the comments."""
     return _PLACE.sub(lambda place: TABLES[place[1]]().strip(), text)
 
 
@@ -46,6 +46,6 @@ def _fill(_app: Sphinx, _name: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Fill in the tables of each page before it is read."""
+    """Register the insertion of tables into each page's source."""
     app.connect("source-read", _fill)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -24,7 +24,7 @@ INSTEAD: Final = {
     "locations.providers.walk": "`providers.walk(location_id=...)`, which v2 has too",
     "appointment_categories.walk": "`appointment_types.walk`, which v2 has too",
 }
-"""What to call in place of a method that v3 does not have."""
+"""Replacements of the methods that v3 lacks."""
 
 
 def _both() -> Iterator[tuple[str, OperationSpec, OperationSpec]]:
@@ -47,7 +47,7 @@ def _in_code(names: Sequence[str]) -> str:
 
 
 def moved() -> str:
-    """Return the operations that have another path in v3; the method's name is the same."""
+    """Return a table of the operations with another path in v3 and the same method name."""
     rows = [
         (f"`{name}`", f"`{v2.operation}`", f"`{v3.operation}`")
         for name, v2, v3 in _both()
@@ -57,7 +57,7 @@ def moved() -> str:
 
 
 def gone() -> str:
-    """Return the operations that v3 does not have."""
+    """Return a table of the operations that v3 lacks."""
     rows = [
         (f"`{_name(one)}`", f"`{one.v2.operation}`", _instead(_name(one)))
         for one in ENDPOINTS
@@ -76,7 +76,7 @@ def _instead(name: str) -> str:
 
 
 def added() -> str:
-    """Return the operations that v2 does not have."""
+    """Return a table of the operations that v2 lacks."""
     rows = [
         (f"`{_name(one)}`", f"`{one.v3.operation}`")
         for one in ENDPOINTS
@@ -86,7 +86,7 @@ def added() -> str:
 
 
 def paging() -> str:
-    """Say which lists come in another way, and which stay as they are."""
+    """Return a table of the paging of each list in both versions."""
     changed: dict[tuple[Paging, Paging], list[str]] = {}
     for name, v2, v3 in _both():
         if Paging.SINGLE not in (v2.paging, v3.paging):
@@ -102,7 +102,7 @@ def paging() -> str:
 
 
 def filter_changes() -> list[tuple[str, str, str, str]]:
-    """Return method, keyword and spelling in each version, for every filter that differs."""
+    """Return method, keyword and query parameter in v2 and v3 of every filter that differs."""
     found: list[tuple[str, str, str, str]] = []
     for name, v2, v3 in _both():
         old, new = _spelled(v2), _spelled(v3)
@@ -114,7 +114,7 @@ def filter_changes() -> list[tuple[str, str, str, str]]:
 
 
 def _spelled(row: OperationSpec) -> dict[str, str]:
-    """Return this version's query parameters by the keyword that gives them."""
+    """Return the query parameters of one version, by keyword."""
     sent = {word: row.wire.get(spec, spec) for word, spec in row.wire_names.items()}
     for place in row.path_from:
         sent[place] = "in the path"
@@ -141,7 +141,7 @@ def _cell(sent: str) -> str:
 
 
 def rules() -> str:
-    """Return what must be given, or may be, where the versions differ in it."""
+    """Return a table of the required arguments and limits that differ."""
     rows: list[tuple[str, ...]] = []
     for name, v2, v3 in _both():
         old, new = _rules(v2), _rules(v3)
@@ -166,7 +166,7 @@ def _rules(row: OperationSpec) -> str:
 
 
 def fields() -> str:
-    """Return the fields of bodies that one version does not take, and the keys around bodies."""
+    """Return a table of the body fields and the wrapping keys that differ."""
     rows: list[tuple[str, ...]] = []
     for name, v2, v3 in _both():
         if v2.wrap != v3.wrap:
