@@ -1,4 +1,4 @@
-"""The resources of the API, and which of them a location, a practice and a session offer.
+"""The resources of the API, grouped by the narrowest scope that offers them.
 
 Each resource has its own module, which declares its filters, its operations and its
 methods. List a new resource in the class of the narrowest scope that it takes.

@@ -150,10 +150,10 @@ class Adjustments(Resource):
 
         ``POST /adjustments``
 
-        A negative ``amount`` lowers what the patient owes. The API only takes the order and sends
-        nothing to return: the adjustment appears in ``adjustments.walk(patient_id=...)``, with
-        its ``transaction_id``, when the practice's system has it, minutes or hours later, and the
-        event ``adjustment_insertion`` tells how it ended.
+        A negative ``amount`` lowers what the patient owes. The API only accepts the request and
+        returns no record. The adjustment appears in ``adjustments.walk(patient_id=...)``, with its
+        ``transaction_id``, when the practice's system has it, minutes or hours later, and the
+        event ``adjustment_insertion`` reports the outcome.
 
         Raises:
             InvalidArgumentError: The amount is neither a ``Decimal`` nor an ``int``, or the
@@ -174,18 +174,18 @@ class Adjustments(Resource):
         transaction_id: str,
         patient_id: int,
         amount: Decimal | int | None = None,
-        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is a result, not an error
         events: EventSource | None = None,
         **scope: Unpack[LocationScoped],
     ) -> "WriteResult[tuple[m.Adjustment, ...]]":
         """Wait until an adjustment is in the ledger, or is known not to get there; v3 only.
 
-        The record of the answer is the rows of this ``transaction_id``. One adjustment may become
-        several rows: with ``amount``, as it was given to `create`, it counts as complete when they
-        add up. It is looked for with growing pauses, each look a walk over the patient's
-        adjustments; with ``events=`` (see `EventBus`) webhooks tell it, and looks are rare. Only
-        webhooks tell of failure. After ``timeout`` seconds (None: never) the status is
-        ``waiting``.
+        The record of the result is the rows with this ``transaction_id``. One adjustment may become
+        several rows; with ``amount``, as passed to `create`, the write is complete when they add
+        up. Polls have growing pauses, and each is a walk over the patient's
+        adjustments. With ``events=`` (see
+        `EventBus`), webhooks report the outcome and polls are rare. Only webhooks report a
+        failure. After ``timeout`` seconds (None: no limit) the status is ``waiting``.
 
         Polls that fail temporarily are repeated; other errors of a call are raised.
 

@@ -412,7 +412,7 @@ class Appointments(Resource):
         appointment: "m.Appointment | int",
         /,
         *,
-        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is a result, not an error
         events: EventSource | None = None,
         **options: Unpack[PracticeScoped],
     ) -> "WriteResult[m.Appointment]":

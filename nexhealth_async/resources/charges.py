@@ -1,4 +1,4 @@
-"""Charges: what patients were charged (v3)."""
+"""Charges to patients for treatment (v3)."""
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, Unpack

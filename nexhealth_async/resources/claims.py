@@ -1,4 +1,4 @@
-"""Claims: what insurers were asked to pay (v3)."""
+"""Claims to insurers (v3)."""
 
 from collections.abc import Sequence
 from datetime import date

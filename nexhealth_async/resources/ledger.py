@@ -19,7 +19,7 @@ class UpdatedFilters(LocationScoped, CursorOptions, total=False):
     """Filters of a list that is read by changes."""
 
     updated_since: datetime | None
-    """Only those changed at or after this time; one long past asks for everything."""
+    """Only those changed at or after this time; a time long past returns all."""
 
 
 class SortedFilters(UpdatedFilters, total=False):
@@ -48,9 +48,9 @@ class LedgerEntry(LocationScoped, total=False):
     patient_id: Required[int]
     """The patient whose account it is written to."""
     transaction_id: Required[str]
-    """Your own name for this entry, by which it is found again; at most 50 characters.
+    """Your own unique id for this entry, which finds it again; at most 50 characters.
 
-    Begin it with a mark of your application (``"shop:123456"``), and never use one twice.
+    Begin it with a prefix of your application (``"shop:123456"``), and never reuse one.
     """
     currency: str
     """The amount's currency, as ``"USD"``; that is the server's default."""
@@ -63,7 +63,7 @@ class LedgerEntry(LocationScoped, total=False):
 
 
 ACCEPTED = frozenset({200, 201, 202})
-"""Statuses of a write that waits for the practice's system; it is answered without a body."""
+"""Statuses of a write that waits for the practice's system; the response has no body."""
 
 
 def listing(path: str, filters: type, *, one_of: tuple[str, ...] = ()) -> OperationSpec:
@@ -84,7 +84,7 @@ _TRANSACTION_ID_LENGTH = 50
 
 
 def check_entry(fields: LedgerEntry, amount: Amount | None) -> None:
-    """Refuse what would write the wrong sum, or could not be found again."""
+    """Raise for an amount that is not exact, or a transaction id that cannot be found again."""
     _check_amount("amount", amount)
     for part in fields.get("charge_splits", {}).values():
         _check_amount("charge_splits", part)
@@ -99,6 +99,6 @@ def check_entry(fields: LedgerEntry, amount: Amount | None) -> None:
 
 
 def _check_amount(name: str, amount: object) -> None:
-    """Refuse a float, which holds most sums of money only nearly."""
+    """Raise for a float, which cannot hold most amounts exactly."""
     if amount is not None and (isinstance(amount, bool) or not isinstance(amount, (Decimal, int))):
         raise InvalidArgumentError(f"{name} must be Decimal or int, not {type(amount).__name__}")

@@ -25,7 +25,7 @@ class LocationScoped(PracticeScoped, total=False):
     """Scope of an operation on one location of a practice."""
 
     location_id: int | None
-    """The location's id; a scope binds it, and a value given here goes before the scope's."""
+    """The location's id; a scope binds it, and a value given here takes precedence."""
 
 
 class WholeOptions(TypedDict, total=False):
@@ -34,10 +34,10 @@ class WholeOptions(TypedDict, total=False):
     limit: int | None
     """Stop after this many records; None, the default, means all."""
     on_bad_record: Callable[[UndecodableRecordError, bytes], None] | None
-    """Called with the error and the JSON of each record that cannot be read, and the walk goes on.
+    """Called with the error and the JSON of each record that cannot be read; the walk continues.
 
-    By default the walk ends with `UndecodableRecordError`. The bytes are a person's data: do not
-    log them.
+    By default the walk ends with `UndecodableRecordError`. The bytes are personal data: do not log
+    them.
     """
 
 
@@ -45,14 +45,14 @@ class CursorOptions(WholeOptions, total=False):
     """Iteration options of a list with cursors."""
 
     per_page: int | None
-    """Records asked for at once; the endpoint's maximum by default (300 in v2, 1,000 in v3)."""
+    """Records per page; the endpoint's maximum by default (300 in v2, 1,000 in v3)."""
     prefetch: int | None
-    """Pages asked for ahead of the one in hand: 1 by default, 0 asks only when asked.
+    """Pages requested ahead of the current one; 1 by default, 0 for none.
 
-    Behind a cursor there is one at most.
+    Lists with cursors request at most one page ahead.
     """
     after: str | None
-    """``page.resume`` of an earlier walk with the same filters: go on behind that page."""
+    """``page.resume`` of an earlier walk with the same filters; continue after that page."""
 
 
 class NumberedOptions(CursorOptions, total=False):
@@ -61,8 +61,8 @@ class NumberedOptions(CursorOptions, total=False):
     drift: Literal["watch", "verify", "ignore"] | None
     """Handling of a numbered list that changes during the iteration.
 
-    ``"watch"`` (the default) verifies once a change shows, ``"verify"`` always does, ``"ignore"``
-    reads once. Behind cursors there is nothing to do, and ``"verify"`` is refused.
+    ``"watch"`` (the default) verifies after a change is detected, ``"verify"`` always verifies, and
+    ``"ignore"`` reads the list once. Lists with cursors need no check and refuse ``"verify"``.
     """
     passes: int | None
     """Number of times that a verified iteration may read the list; 4 by default."""

@@ -369,7 +369,7 @@ class Patients(Resource):
         patient: "m.Patient | int",
         /,
         *,
-        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is a result, not an error
         **options: Unpack[PracticeScoped],
     ) -> "WriteResult[m.Patient]":
         """Wait until a patient is in the practice's own system.

@@ -149,10 +149,10 @@ class Payments(Resource):
 
         ``POST /payments``
 
-        Give a negative ``amount`` for money received and a positive one for money given back. The
-        API only takes the order and sends nothing to return: the payment appears in
+        Pass a negative ``amount`` for money received and a positive one for a refund. The API only
+        accepts the request and returns no record. The payment appears in
         ``payments.walk(transaction_id=...)`` when the practice's system has it, minutes or hours
-        later, perhaps in several rows, and the event ``payment_insertion`` tells how it ended.
+        later, perhaps as several rows, and the event ``payment_insertion`` reports the outcome.
 
         Raises:
             InvalidArgumentError: The amount is neither a ``Decimal`` nor an ``int``, or the
@@ -171,17 +171,17 @@ class Payments(Resource):
         *,
         transaction_id: str,
         amount: Decimal | int | None = None,
-        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is an answer, not an error
+        timeout: float | None = 600.0,  # noqa: ASYNC109 - its end is a result, not an error
         events: EventSource | None = None,
         **scope: Unpack[LocationScoped],
     ) -> "WriteResult[tuple[m.Payment, ...]]":
         """Wait until a payment is in the ledger, or is known not to get there; v3 only.
 
-        The record of the answer is the rows of this ``transaction_id``. One payment may become
-        several rows: with ``amount``, as it was given to `create`, it counts as complete when they
-        add up. It is looked for with growing pauses, each look a request; with ``events=`` (see
-        `EventBus`) webhooks tell it, and looks are rare. Only webhooks tell of failure. After
-        ``timeout`` seconds (None: never) the status is ``waiting``.
+        The record of the result is the rows with this ``transaction_id``. One payment may become
+        several rows; with ``amount``, as passed to `create`, the write is complete when they add
+        up. Polls have growing pauses, and each is a request. With ``events=`` (see
+        `EventBus`), webhooks report the outcome and polls are rare. Only webhooks report a
+        failure. After ``timeout`` seconds (None: no limit) the status is ``waiting``.
 
         Polls that fail temporarily are repeated; other errors of a call are raised.
 

@@ -1,4 +1,4 @@
-"""Webhook subscriptions: which events an endpoint receives."""
+"""Webhook subscriptions: the events that an endpoint receives."""
 
 from typing import Literal, Required, TypeAlias, Unpack
 
@@ -95,7 +95,7 @@ WebhookEvent: TypeAlias = Literal[
     "treatment_plan_updated",
     "treatment_plan_deleted",
 ]
-"""Events of v3.0.0; later versions add some. ``_insertion`` tells how a write of ours ended."""
+"""Events of v3.0.0; later versions add some. ``_insertion`` reports the outcome of a write."""
 
 
 class WebhookSubscriptionFilters(PracticeScoped, WholeOptions, total=False):
@@ -212,10 +212,10 @@ class WebhookSubscriptions(Resource):
 
         ``POST /webhook_endpoints/{id}/webhook_subscriptions``
 
-        Deliveries keep the shapes of the API version the session uses now, until the subscription
-        is made anew. Nothing keeps an event from being subscribed to twice, and then it is
-        delivered twice: walk first. ``Onboarding`` belongs to no practice, so in v3 the
-        subdomain that a scope or the session binds is left out for it.
+        Deliveries keep the format of the API version that the session uses now, until the
+        subscription is created again. The API accepts a second subscription to the same event and
+        then delivers it twice, so walk first. ``Onboarding`` belongs to no practice, so in v3 the
+        subdomain that a scope or the session binds is not sent for it.
 
         Raises:
             MissingScopeError: No practice is given or bound.
@@ -237,10 +237,10 @@ class WebhookSubscriptions(Resource):
 
         ``PATCH /webhook_endpoints/{id}/webhook_subscriptions/{subscription_id}``
 
-        A practice is wanted even for subscriptions that belong to none; any of yours will do.
-        After a move only the new endpoint's id finds the subscription, so that a move repeated
-        because its answer was lost raises `NotFoundError` although it was done: look at the new
-        endpoint.
+        The API requires a practice even for subscriptions that belong to none; any of yours is
+        accepted. After a move, the subscription is found only under the new endpoint's id. So a
+        move that is repeated because its response was lost raises `NotFoundError` although it
+        succeeded; check the new endpoint.
 
         Raises:
             MissingScopeError: No practice is given or bound.
