@@ -122,7 +122,7 @@ class Adjustments(Resource):
 
         ``GET /adjustments``
 
-        The API wants one filter besides the location, and has none for ``transaction_id``.
+        The API requires one filter besides the location, and has none for ``transaction_id``.
         Removed ones are left out unless ``include_deleted=True``.
 
         Raises:

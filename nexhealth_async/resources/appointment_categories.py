@@ -40,7 +40,7 @@ class AppointmentCategories(Resource):
         ``GET /appointment_categories``
 
         Prefer ``appointment_types``, which both versions have: the vendor no longer documents
-        categories. The list comes whole.
+        categories. The list is not paged.
 
         Raises:
             MissingScopeError: No practice or no location is given or bound.

@@ -96,7 +96,7 @@ class LocationDescriptors(Resource):
 
         ``GET /locations/{id}/appointment_descriptors``
 
-        The list comes whole.
+        The list is not paged.
         """
         return self._client.walk(LIST_OF_LOCATION, filters, location_id)
 
@@ -113,7 +113,7 @@ class TypeDescriptors(Resource):
 
         ``GET /appointment_types/{id}/appointment_descriptors``
 
-        The list comes whole.
+        The list is not paged.
 
         Raises:
             MissingScopeError: No practice is given or bound.
@@ -133,7 +133,7 @@ class AppointmentDescriptors(Resource):
 
         ``GET /appointments/{id}/appointment_descriptors``
 
-        The list comes whole.
+        The list is not paged.
 
         Raises:
             MissingScopeError: No practice is given or bound.

@@ -160,7 +160,7 @@ class AppointmentTypes(Resource):
 
         ``GET /appointment_types``
 
-        The list comes whole. The API wants a location where the institution has
+        The list is not paged. The API requires a location where the institution has
         ``appointment_types_location_scoped``.
 
         Raises:

@@ -144,7 +144,7 @@ class NewAppointment(LocationScoped, total=False):
     unavailable: bool
     """True blocks the time; such an appointment has no patient."""
     is_guardian: bool
-    """True: ``patient_id`` is the guardian, and ``patient`` the one who comes."""
+    """True: ``patient_id`` is the guardian, and ``patient`` the person to be treated."""
     is_new_clients_patient: bool
     """True: the booking is for a new patient."""
     referrer: str
@@ -194,7 +194,7 @@ class BookingOptions(_SlotOptions, PracticeScoped, total=False):
     patient_id: Required[int]
     """The patient; with ``is_guardian`` the guardian."""
     is_guardian: bool
-    """True: ``patient_id`` is the guardian, and ``patient`` the one who comes."""
+    """True: ``patient_id`` is the guardian, and ``patient`` the person to be treated."""
     is_new_clients_patient: bool
     """True: the booking is for a new patient."""
     referrer: str

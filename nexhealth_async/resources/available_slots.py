@@ -100,7 +100,7 @@ class AvailableSlots(Resource):
         the appointment, with the group's ``pid`` as ``provider_id``, and with the slot's
         ``operatory_id`` where the location has ``map_by_operatory``. A group without slots names
         the ``next_available_date``. No slots at all may also mean that no working hours are set, or
-        that none are open to the appointment type. The list comes whole, and 10 such requests are
+        that none are open to the appointment type. The list is not paged, and 10 such requests are
         allowed in a second.
 
         Raises:

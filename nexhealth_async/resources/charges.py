@@ -70,7 +70,7 @@ class Charges(Resource):
 
         ``GET /charges``
 
-        The API wants one filter besides the location; ``updated_since`` long ago asks for all.
+        The API requires one filter besides the location; ``updated_since`` long ago returns all.
         Removed ones are left out unless ``include_deleted=True``.
 
         Raises:

@@ -64,7 +64,7 @@ class Claims(Resource):
 
         ``GET /claims``
 
-        The API wants one filter besides the location. Removed claims are left out unless
+        The API requires one filter besides the location. Removed claims are left out unless
         ``include_deleted=True``.
 
         Raises:

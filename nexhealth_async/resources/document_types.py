@@ -49,7 +49,7 @@ class DocumentTypes(Resource):
 
         ``GET /document_types``
 
-        Switched-off ones are left out by the server. The list comes whole.
+        Switched-off ones are left out by the server. The list is not paged.
 
         Raises:
             MissingScopeError: No practice or no location is given or bound.

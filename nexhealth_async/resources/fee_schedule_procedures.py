@@ -42,7 +42,7 @@ class FeeScheduleProcedures(Resource):
 
         ``GET /fee_schedule_procedures``
 
-        The API wants ``fee_schedule_id`` or ``updated_since``.
+        The API requires ``fee_schedule_id`` or ``updated_since``.
 
         Raises:
             InvalidArgumentError: No filter is given.

@@ -71,7 +71,7 @@ class GuarantorBalances(Resource):
 
         ``GET /guarantor_balances``
 
-        The API wants ``guarantor_id`` or ``updated_since``, and leaves out those who owe nothing
+        The API requires ``guarantor_id`` or ``updated_since``, and leaves out those who owe nothing
         unless ``show_zero_balances=True``: without it, a debt that was paid just disappears.
 
         Raises:

@@ -42,7 +42,7 @@ class Institutions(Resource):
 
         ``GET /institutions``
 
-        Each one's ``subdomain`` is what `AccountScope.practice` takes. The list comes whole.
+        Each one's ``subdomain`` is what `AccountScope.practice` takes. The list is not paged.
         """
         return self._client.walk(LIST, options)
 

@@ -53,7 +53,7 @@ class InsuranceBalances(Resource):
 
         ``GET /insurance_balances``
 
-        The API wants one filter besides the location.
+        The API requires one filter besides the location.
 
         Raises:
             InvalidArgumentError: No filter is given.

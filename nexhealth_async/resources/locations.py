@@ -83,7 +83,7 @@ class Locations(Resource):
         ``GET /locations``
 
         The API sends them grouped by institution; here they come one by one, and each names its
-        ``institution_id``. The list comes whole.
+        ``institution_id``. The list is not paged.
         """
         return self._client.walk(LIST, filters)
 

@@ -92,7 +92,7 @@ class PatientAlerts(Resource):
 
         ``GET /patients/{id}/alerts``
 
-        Those that were switched off are left out unless asked for. The list comes whole. Raises
+        Those that were switched off are left out unless asked for. The list is not paged. Raises
         `MissingScopeError` without a practice.
         """
         return self._client.walk(LIST, filters, patient_id)

@@ -159,7 +159,7 @@ class NewPatient(LocationScoped, total=False):
     """A new patient."""
 
     provider_id: Required[int]
-    """The provider who takes the patient in."""
+    """The patient's provider."""
     first_name: Required[str]
     """Some systems cut it off after 15 characters."""
     last_name: Required[str]
@@ -284,7 +284,7 @@ class Patients(Resource):
 
         ``GET /patients``
 
-        What the API lists when ``new_patient`` is left out differs: since June 2026 v3 lists
+        The default of ``new_patient`` differs: since June 2026 v3 lists
         regular patients and new patients with an upcoming appointment; before, and perhaps in v2
         still, no new patients. To have both for sure, walk ``new_patient=False`` and
         ``new_patient=True``. A new patient without an upcoming appointment may be in neither list:

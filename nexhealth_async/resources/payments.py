@@ -121,7 +121,7 @@ class Payments(Resource):
         ``GET /payments``
 
         One payment may be several rows, with one ``transaction_id``. Amounts received are
-        negative. The API wants one filter besides the location. Removed payments are left out
+        negative. The API requires one filter besides the location. Removed payments are left out
         unless ``include_deleted=True``.
 
         Raises:

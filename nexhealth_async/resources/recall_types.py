@@ -57,7 +57,7 @@ class RecallTypes(Resource):
 
         ``GET /recall_types``
 
-        The list comes whole.
+        The list is not paged.
 
         Raises:
             MissingScopeError: No practice or no location is given or bound.

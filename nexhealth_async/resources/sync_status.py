@@ -53,7 +53,7 @@ class SyncStatuses(Resource):
 
         ``GET /sync_status``
 
-        While ``write_status`` is red, writes fail. The list comes whole.
+        While ``write_status`` is red, writes fail. The list is not paged.
 
         Raises:
             InvalidArgumentError: Both ``location_id`` and ``location_ids`` are given.

@@ -114,7 +114,7 @@ class WebhookEndpoints(Resource):
 
         ``GET /webhook_endpoints``
 
-        The list comes whole.
+        The list is not paged.
         """
         return self._client.walk(LIST, filters)
 
@@ -123,7 +123,8 @@ class WebhookEndpoints(Resource):
 
         ``POST /webhook_endpoints``
 
-        Keep the answer's ``secret_key``, which signs the deliveries: it may not be shown again.
+        Keep the ``secret_key`` of the result, which signs the deliveries. The API may not send it
+        again.
 
         Raises:
             InvalidRequestError: The API does not accept the address.

@@ -198,7 +198,7 @@ class WebhookSubscriptions(Resource):
 
         In v3 a practice, given or bound by scope or session, narrows the list to its own and
         leaves out those that belong to none (``Onboarding``). v2 knows no such filter and lists
-        all. The list comes whole.
+        all. The list is not paged.
 
         Raises:
             NotFoundError: The account has no endpoint with this id.
