@@ -208,7 +208,7 @@ class RequestHandler:
         if route is LOGIN:
             return self._login(authorization), 201, None
         if route is not None and not sandbox.keys.accepts(authorization):
-            raise RequestRejectedError(401, "AuthenticationError")
+            raise RequestRejectedError(401, "Unauthorized")
         if route is None or version not in route.versions:
             raise RequestRejectedError(404, "Resource not found")
         if route.financial and not sandbox.financial_access:
@@ -246,7 +246,7 @@ class RequestHandler:
     def _login(self, authorization: str | None) -> JsonRow:
         token = self._sandbox.keys.login(authorization)
         if token is None:
-            raise RequestRejectedError(401, "AuthenticationError")
+            raise RequestRejectedError(401, "Unauthorized")
         return {
             "code": True,
             "data": {"token": token},

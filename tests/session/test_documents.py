@@ -269,7 +269,7 @@ async def test_an_error_envelope_in_place_of_a_file_is_an_error() -> None:
     async with keeping() as (keeper, nex):
 
         async def refuse(_: web.Request) -> web.StreamResponse:
-            return web.json_response({"code": False, "error": ["AuthenticationError"]}, status=401)
+            return web.json_response({"code": False, "error": ["Unauthorized"]}, status=401)
 
         async def lie(_: web.Request) -> web.StreamResponse:
             return web.json_response({"code": False, "error": [f"no, {SENTINEL}"]})
