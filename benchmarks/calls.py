@@ -32,7 +32,7 @@ _LABELS = {
     "get": "**`patients.get`, model**",
     "inside": "**`patients.get` without aiohttp**",
     "keeping": "**token, limits and bookkeeping alone**",
-    "lock": "an `asyncio.FolderLock` nobody else wants, as a yardstick",
+    "lock": "an `asyncio.Lock` nobody else wants, as a yardstick",
 }
 _HEADERS = {"Accept": "application/vnd.Nexhealth+json;version=2", "Authorization": "Bearer 1.x.x"}
 _BRIEF = Limit(100, 1e-6)
@@ -102,18 +102,18 @@ async def _keeping(times: int) -> float:
     async def log_in() -> str:
         return "invented"
 
-    keeper, limiter = TokenManager(log_in), RateLimiter(_NEVER_WAITING)
-    await keeper.get(None)
+    token_manager, limiter = TokenManager(log_in), RateLimiter(_NEVER_WAITING)
+    await token_manager.get(None)
 
     loop = asyncio.get_running_loop()
 
     async def once() -> None:
         now = loop.time()
-        departure = limiter.try_acquire(RateClass.PEOPLE, now)
-        if keeper.current(now) is None or departure is None:
+        permit = limiter.try_acquire(RateClass.PEOPLE, now)
+        if token_manager.current(now) is None or permit is None:
             raise WrongRecordsError("something waited")
-        limiter.complete(departure, answered=True)
-        keeper.accepted()
+        limiter.complete(permit, answered=True)
+        token_manager.accepted()
 
     return await _cpu(times, once)
 

@@ -34,11 +34,11 @@ def ideal(stock: ServerData, pages: int, prefetch: int, rates: Rates | None = No
         leaves = log.earliest(RateClass.PEOPLE, now) if room > 0 else inf
         if not flying or leaves <= flying[0][0]:
             now, requested = leaves, requested + 1
-            departure = log.acquire(RateClass.PEOPLE, now)
-            heappush(flying, (now + latency_of(stock, requested), requested, departure))
+            permit = log.acquire(RateClass.PEOPLE, now)
+            heappush(flying, (now + latency_of(stock, requested), requested, permit))
             continue
-        now, page, departure = heappop(flying)
-        departure.answer(now)
+        now, page, permit = heappop(flying)
+        permit.answer(now)
         landed.add(page)
         while delivered + 1 in landed:
             delivered += 1

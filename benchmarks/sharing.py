@@ -41,12 +41,12 @@ async def _requests(rates: Rates | SharedRates, each: int) -> tuple[float, float
         loop = asyncio.get_running_loop()
         for _ in range(each):
             started = loop.time()
-            departure = limiter.try_acquire(RateClass.PEOPLE, started) or await limiter.acquire(
+            permit = limiter.try_acquire(RateClass.PEOPLE, started) or await limiter.acquire(
                 RateClass.PEOPLE, background=False, deadline=None
             )
             waited += loop.time() - started
             await asyncio.sleep(_TRIP)
-            limiter.complete(departure, answered=True)
+            limiter.complete(permit, answered=True)
 
     cpu = time.process_time()
     await asyncio.gather(*(task() for _ in range(_TASKS)))

@@ -40,7 +40,7 @@ SUITE = (
     Benchmark("stall", "The event loop"),
     Benchmark("memory", "Memory"),
     Benchmark("storm", "Tokens"),
-    Benchmark("limiter", "RateLimits"),
+    Benchmark("limiter", "Limits"),
     Benchmark("bulk", "Bulk pulls"),
     Benchmark("sharing", "Limits kept by many processes"),
     Benchmark("imports", "Import"),
