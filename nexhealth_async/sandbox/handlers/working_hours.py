@@ -217,35 +217,16 @@ _FILTERS: Final = (
 
 
 def _routes(path: str, versions: tuple[Version, ...]) -> tuple[Route, ...]:
-    return (
-        Route(
-            method="POST",
-            path=path,
-            handler=_create,
-            filters="subdomain! location_id:int!",
-            versions=versions,
-        ),
-        Route(
-            method="GET",
-            path=path + "/{id}",
-            handler=_get,
-            filters="subdomain! include:texts",
-            versions=versions,
-        ),
-        Route(
-            method="PATCH",
-            path=path + "/{id}",
-            handler=_update,
-            filters="subdomain!",
-            versions=versions,
-        ),
-        Route(
-            method="DELETE",
-            path=path + "/{id}",
-            handler=_delete,
-            filters="subdomain!",
-            versions=versions,
-        ),
+    one = path + "/{id}"
+    operations = (
+        ("POST", path, _create, "subdomain! location_id:int!"),
+        ("GET", one, _get, "subdomain! include:texts"),
+        ("PATCH", one, _update, "subdomain!"),
+        ("DELETE", one, _delete, "subdomain!"),
+    )
+    return tuple(
+        Route(method=method, path=path, handler=handler, filters=filters, versions=versions)
+        for method, path, handler, filters in operations
     )
 
 
