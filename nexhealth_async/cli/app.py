@@ -95,7 +95,7 @@ def _usage_error_text(error: CycloptsError, arguments: Sequence[str]) -> str:
     elif isinstance(error, UnusedCliTokensError):
         text = f"Unexpected arguments: {', '.join(error.unused_tokens or ())}; see --help."
     for word in sorted(filter(str.strip, arguments), key=len, reverse=True):
-        text = text.replace(word, terminal.shell_quote(word))
+        text = text.replace(word, terminal.redact_argument(word))
     return " ".join(terminal.escape_controls(text).split())
 
 

@@ -94,7 +94,7 @@ def _check_resource(resource: str, operations: Sequence[Operation]) -> None:
     if resource not in names:
         matches = get_close_matches(resource.replace("-", "_"), names, 1, 0.7)
         hint = f"did you mean {matches[0]}?" if matches else "`nexhealth endpoints` lists them all."
-        raise CliError(f"{terminal.shell_quote(resource)}: there is no such resource; {hint}")
+        raise CliError(f"{terminal.redact_argument(resource)}: there is no such resource; {hint}")
 
 
 def _call_text(operation: Operation) -> str:

@@ -75,4 +75,4 @@ def _unknown_name_text(error: NexHealthError, name: str) -> str:
         return f"{problem}; in Python, {solution}." if ".walk" in solution else f"{problem}."
     matches = get_close_matches(name, lists_of(None), 1, 0.7)
     hint = f"; did you mean {matches[0]}?" if matches else "."
-    return f"{terminal.shell_quote(name)}: there is no such list{hint}"
+    return f"{terminal.redact_argument(name)}: there is no such list{hint}"

@@ -28,7 +28,7 @@ __all__ = [
     "print_line",
     "print_message",
     "print_note",
-    "shell_quote",
+    "redact_argument",
     "stderr",
     "stdout_console",
     "write",
@@ -76,7 +76,7 @@ def is_coloured() -> bool:
     return console.is_terminal and console.color_system is not None and not console.no_color
 
 
-def shell_quote(argument: str) -> str:
+def redact_argument(argument: str) -> str:
     """Return a command-line word for a message, without parts that may be a secret.
 
     Users put keys and passwords on command lines by mistake, and messages end up in logs.

@@ -243,7 +243,7 @@ def _check_event(name: str) -> None:
     if name not in known:
         matches = get_close_matches(name, known, 1, 0.5)
         hint = f"did you mean {matches[0]}?" if matches else f"events: {', '.join(known)}."
-        raise CliError(f"{terminal.shell_quote(name)}: there is no such event; {hint}")
+        raise CliError(f"{terminal.redact_argument(name)}: there is no such event; {hint}")
 
 
 def _report(result: WebhookSyncResult, secret_file: Path | None) -> Iterator[str]:
