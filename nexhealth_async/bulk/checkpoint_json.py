@@ -44,8 +44,8 @@ def resumable(progress: Progress, *, restarted: Collection[str] = ()) -> Progres
 
     A shard may have dropped records because another shard of its group had delivered them. If that
     shard starts again, it may no longer find records that have left its list. Unless a sweep reads
-    them, the shards that relied on it start again as well. ``again`` names finished shards that
-    start again.
+    them, the shards that relied on it start again as well. ``restarted`` names finished shards
+    that start again.
     """
     states = {
         name: evolve(state, status="open", error=None) if state.status == "failed" else state

@@ -1,4 +1,16 @@
-"""Internal names of pulls for targets, fleets and commands."""
+"""Internals of `bulk` for the package's targets, fleets and commands; not public.
+
+Only `nexhealth_async.bulk` itself imports its other modules, so what the packages above it need
+besides the public names stands here:
+
+- plans and states that a target stored: ``check_*``, ``*_to_json``, ``*_from_json``, ``is_over``,
+  ``PullPlan``, ``GroupPlan``, ``interleave``
+- rejected records: ``count_rejected`` to ``valid_id``, ``RejectedRetrier``, ``RetryPlan``
+- lists and how they are read: ``endpoint_of``, ``every_resource``, ``BEGINNING``, ``OVERLAP``,
+  ``Reader``, ``PageReader``
+- options as keyword arguments: ``takes_options``, ``check_options``
+- private files: ``new_private_file``, ``replace_file``, ``flush_to_disk``
+"""
 
 from nexhealth_async.bulk.batch import Reader
 from nexhealth_async.bulk.fair_queue import interleave
@@ -27,13 +39,12 @@ from nexhealth_async.bulk.rejected_records import (
 )
 from nexhealth_async.bulk.rejected_retry import RejectedRetrier, RetryPlan
 from nexhealth_async.bulk.resource_facts import endpoint_of, every_resource
-from nexhealth_async.bulk.shard_planning import BEGINNING, COMPARE, OVERLAP, GroupPlan, PullPlan
+from nexhealth_async.bulk.shard_planning import BEGINNING, OVERLAP, GroupPlan, PullPlan
 from nexhealth_async.bulk.shards import shard_from_json, shard_to_json
 from nexhealth_async.bulk.target_protocol import PageReader
 
 __all__ = [
     "BEGINNING",
-    "COMPARE",
     "OVERLAP",
     "FetchedRecord",
     "GroupPlan",
