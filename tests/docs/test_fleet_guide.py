@@ -86,7 +86,7 @@ async def _worked_off(fleet: WorkerGroup) -> None:
 
 
 async def test_a_session_can_be_used_from_synchronous_code(database: str, redis_url: str) -> None:
-    names = block("class Office")
+    names = block("class SessionThread")
     async with worker_group(database, redis_url, patients=5, practices=1) as fleet:
         sandbox = fleet.sandbox
 
@@ -97,11 +97,11 @@ async def test_a_session_can_be_used_from_synchronous_code(database: str, redis_
                 subdomain=sandbox.subdomain,
                 location_id=sandbox.location_id,
             )
-            location = names["Office"](nex)
+            thread = names["SessionThread"](nex)
             try:
-                return [names["patient_name"](location, id) for id in sandbox.patients.ids[:3]]
+                return [names["patient_name"](thread, id) for id in sandbox.patients.ids[:3]]
             finally:
-                location.close()
+                thread.close()
 
         found = await to_thread.run_sync(work)
         assert len(found) == 3
@@ -122,25 +122,27 @@ def broker() -> Iterator[StubBroker]:
 async def test_the_same_shards_can_be_read_by_dramatiq(
     database: str, redis_url: str, broker: StubBroker
 ) -> None:
-    office_of = block("class Office")["Office"]
+    make_thread = block("class SessionThread")["SessionThread"]
     names = block("import dramatiq")
     async with worker_group(database, redis_url, patients=20, practices=2) as fleet:
         sandbox = fleet.sandbox
 
         def work() -> None:
             nex = NexHealth(sandbox.api_key, base_url=sandbox.url, rates=Rates.unlimited())
-            location = office_of(nex)
-            names.update(office=lambda: location, DATABASE=database, OWNER=f"test-{os.getpid()}")
+            thread = make_thread(nex)
+            names.update(
+                session_thread=lambda: thread, DATABASE=database, OWNER=f"test-{os.getpid()}"
+            )
             worker = dramatiq.Worker(broker, worker_threads=3, worker_timeout=50)
             worker.start()
             try:
-                for text in location.portal.call(names["begin"], list(LISTS)):
+                for text in thread.portal.call(names["begin"], list(LISTS)):
                     names["read_shard"].send(text)
                 broker.join("default", timeout=60_000)
                 worker.join()
             finally:
                 worker.stop()
-                location.close()
+                thread.close()
 
         await to_thread.run_sync(work)
         status = await fleet_status(to=fleet.target)

@@ -30,7 +30,7 @@ def test_recipes_equal_the_examples(guide: str) -> None:
 
 
 def test_a_recipe_includes_decorators_and_comments() -> None:
-    assert recipe("aiohttp_app.py", ["refusals"]).startswith("@web.middleware\n")
+    assert recipe("aiohttp_app.py", ["handle_errors"]).startswith("@web.middleware\n")
     assert recipe("fastapi_app.py", ["_STATUSES"]).startswith("# What a visitor is told.")
     with pytest.raises(KeyError):
         recipe("fastapi_app.py", ["nothing"])
