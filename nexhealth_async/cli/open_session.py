@@ -170,7 +170,7 @@ def _ssl_context() -> SSLContext | None:
 
     OpenSSL itself reads ``SSL_CERT_FILE``.
     """
-    from nexhealth_async._client.transport import tls_context
+    from nexhealth_async._client.tls import tls_context
     from nexhealth_async.errors import InvalidArgumentError
 
     try:
